@@ -1,4 +1,4 @@
-"""What can go wrong, sorted by what the operator must do next; each kind has its exit code (design, section 4)."""
+"""What can go wrong, by what the operator must do next, each with its exit code (design, section 4)."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ class CommandFailed(BlackstartError):
 
     exit_code = 4
 
-    def __init__(
-        self, argv: Sequence[str], code: int, tail: str, *, log: Path | None = None, hint: str = ""
-    ) -> None:
+    def __init__(self, argv: Sequence[str], code: int, tail: str, *, log: Path | None = None, hint: str = "") -> None:
         super().__init__(f"{Path(argv[0]).name} ended with exit code {code}", hint=hint)
         self.argv = tuple(argv)
         self.code = code

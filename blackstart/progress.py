@@ -104,7 +104,7 @@ class PlainSink:
             parts.insert(0, event.event)
         minutes, seconds = divmod(event.elapsed, 60)
         line = f"{int(minutes):02d}:{seconds:04.1f} " + " ".join(part for part in parts if part)
-        print(line, file=self._stream, flush=True)  # noqa: T201
+        print(line, file=self._stream, flush=True)
 
 
 class JsonSink:

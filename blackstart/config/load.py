@@ -1,0 +1,124 @@
+"""Reads and validates cluster files: every problem at once, with file and line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from blackstart.config.model import ClusterConfig
+from blackstart.errors import ConfigError
+
+DEFAULTS = "_defaults.yaml"
+
+
+def names(root: Path) -> list[str]:
+    """The clusters of a repository: each `clusters/*.yaml` but those that begin with `_` (issue 8)."""
+    found = (root / "clusters").glob("*.yaml")
+    return sorted(path.stem for path in found if not path.name.startswith("_"))
+
+
+def load(root: Path, name: str) -> ClusterConfig:
+    """The configuration of cluster `name` in the repository `root`, over `clusters/_defaults.yaml`.
+
+    Raises ConfigError with every problem, each with file and line.
+    """
+    path = root / "clusters" / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(names(root)) or "none yet"
+        raise ConfigError(
+            f"no cluster file clusters/{name}.yaml (clusters: {known})", hint=f"blackstart init --name {name}"
+        )
+    own = read_yaml(path)
+    defaults_path = root / "clusters" / DEFAULTS
+    defaults = read_yaml(defaults_path) if defaults_path.is_file() else {}
+    try:
+        return ClusterConfig.model_validate(merge(defaults, own))
+    except ValidationError as error:
+        shown = f"clusters/{name}.yaml"
+        problems = [_problem(shown, own, detail) for detail in error.errors()]
+        raise ConfigError("\n".join(problems), hint=f"edit {shown}; its shape: blackstart schema") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping that knows its lines. Raises ConfigError with file and line."""
+    try:
+        data = YAML(typ="rt").load(path.read_text())
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path.name}:{line}: not YAML: {error.problem}", hint=f"edit {path.name}") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name}:1: not YAML: {error}", hint=f"edit {path.name}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path.name}:1: not a mapping of keys", hint="its shape: blackstart schema")
+    return data
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid upon `under`, mapping by mapping; lists and values are replaced whole."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def line_of(data: Any, where: tuple[int | str, ...]) -> int:
+    """The line (from 1) of the deepest part of `where` that stands in the file."""
+    line = 1
+    for key in where:
+        marks = getattr(data, "lc", None)
+        try:
+            if marks is not None:
+                line = (marks.key(key) if isinstance(data, dict) else marks.item(key))[0] + 1
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            continue
+    return line
+
+
+def _problem(shown: str, data: Any, detail: Any) -> str:
+    where = detail["loc"]
+    dotted = ".".join(str(part) for part in where if part not in ("embedded", "kind", "k3s", "existing"))
+    text = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        text = f"unknown key{_nearest(where)}"
+    return f"{shown}:{line_of(data, where)}: {dotted or 'file'}: {text}"
+
+
+def _nearest(where: tuple[int | str, ...]) -> str:
+    *parents, last = where
+    known = sorted({field for model in _sections(ClusterConfig) for field in model.model_fields})
+    here = _section_at(tuple(str(part) for part in parents))
+    candidates = sorted(here.model_fields) if here else known
+    close = difflib.get_close_matches(str(last), candidates, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(candidates)}"
+
+
+def _section_at(parents: tuple[str, ...]) -> type[BaseModel] | None:
+    for model in _sections(ClusterConfig):
+        if parents and model.__name__.lower() in (parents[-1].lower(), "".join(parents[-2:]).lower()):
+            return model
+    return None if parents else ClusterConfig
+
+
+def _sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield model
+    for field in model.model_fields.values():
+        for inner in _models_in(field.annotation):
+            yield from _sections(inner)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models_in(part)
