@@ -1,0 +1,189 @@
+"""The door to terraform: python-terraform makes the command lines, `process` runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from python_terraform import IsFlagged
+from python_terraform import Terraform as CommandLine
+
+from blackstart.errors import CommandFailed
+from blackstart.tools.process import Command, Completed, redact, run
+
+LOCK_TIMEOUT = "5s"
+DENIED_WORDS = ("state lock", "Lock Info")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply changed, and the exit code's errors as one text."""
+
+    added: int
+    changed: int
+    removed: int
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the stack was as it should be."""
+        return self.added == self.changed == self.removed == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One planned change: `actions` such as ("create",), `address` the resource."""
+
+    address: str
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state: its serial, lineage and the resources in it, as terraform keeps them."""
+
+    serial: int
+    lineage: str
+    resources: tuple[dict[str, Any], ...] = field(repr=False)
+
+    def addresses(self, *, in_cluster: bool = False) -> list[str]:
+        """The managed resources; `in_cluster`: only those of the kubernetes and helm providers."""
+        return [
+            ".".join(filter(None, (item.get("module"), item["type"], item["name"])))
+            for item in self.resources
+            if item["mode"] == "managed" and (not in_cluster or _lives_in_cluster(item))
+        ]
+
+
+class Terraform:
+    """One stack's folder; `env` holds TF_VAR_… and TF_CLI_CONFIG_FILE, `log` gets the output, redacted."""
+
+    def __init__(
+        self, folder: Path, *, binary: Path, env: Mapping[str, str] | None = None, log: Path | None = None
+    ) -> None:
+        self.folder = folder
+        self.log = log
+        self._line = CommandLine(working_dir=str(folder), terraform_bin_path=str(binary))
+        quiet = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "GOGC": "400"}
+        self._env = {**quiet, **(env or {})}
+
+    def init(self) -> None:
+        """Install providers and configure the backend."""
+        self._run("init", input=False, no_color=IsFlagged)
+
+    def apply(self, *, replace: tuple[str, ...] = (), on_resource: Callable[[str], None] | None = None) -> Applied:
+        """Bring the stack to its configuration. Raises CommandFailed with terraform's own diagnostics."""
+        return self._change("apply", on_resource, replace=list(replace) or None)
+
+    def destroy(self, *, on_resource: Callable[[str], None] | None = None) -> Applied:
+        """Destroy all that the stack holds."""
+        return self._change("destroy", on_resource)
+
+    def plan(self, *, destroy: bool = False) -> list[Planned]:
+        """What `apply` would change; writes no plan file."""
+        found: list[Planned] = []
+
+        def see(message: dict[str, Any]) -> None:
+            if message.get("type") == "planned_change":
+                change = message["change"]
+                found.append(Planned(change["resource"]["addr"], (change["action"],)))
+
+        flags = {"json": IsFlagged, "input": False, "lock_timeout": LOCK_TIMEOUT}
+        self._events("plan", see, destroy=IsFlagged if destroy else None, **flags)
+        return found
+
+    def pull(self) -> State | None:
+        """The state, or None when there is none. Raises CommandFailed when it cannot be read."""
+        return parse_state(self.pull_text())
+
+    def pull_text(self) -> str:
+        """The state as it is kept."""
+        return self._run("state pull").stdout
+
+    def push(self, file: Path, *, force: bool = False) -> None:
+        """Make `file` the state; serial and lineage are checked unless `force`."""
+        self._run("state push", str(file), force=IsFlagged if force else None)
+
+    def forget(self, addresses: list[str]) -> None:
+        """Remove resources from the state; the resources themselves stay."""
+        if addresses:
+            self._run("state rm", *addresses, lock_timeout=LOCK_TIMEOUT)
+
+    def adopt(self, address: str, identifier: str) -> None:
+        """Import an existing object into the state."""
+        self._run("import", address, identifier, input=False, no_color=IsFlagged, lock_timeout=LOCK_TIMEOUT)
+
+    def force_unlock(self, lock_id: str) -> None:
+        """Release a lock that is proven to be ours and dead."""
+        self._run("force-unlock", lock_id, force=IsFlagged)
+
+    def command(self, name: str, *args: str, **options: Any) -> list[str]:
+        """The command line, as it is run."""
+        line = list(self._line.generate_cmd_string(name, *args, **options))
+        return [line[0], f"-chdir={self.folder}", *line[1:]]
+
+    def _run(self, name: str, *args: str, **options: Any) -> Completed:
+        argv = self.command(name, *args, **options)
+        return run(Command(argv, env=self._env, log=None if name == "state pull" else self.log))
+
+    def _change(self, name: str, on_resource: Callable[[str], None] | None, **options: Any) -> Applied:
+        summary: dict[str, int] = {}
+
+        def see(message: dict[str, Any]) -> None:
+            if message.get("type") == "change_summary":
+                summary.update({key: value for key, value in message["changes"].items() if key != "operation"})
+            elif message.get("type") == "apply_start" and on_resource:
+                on_resource(message["hook"]["resource"]["addr"])
+
+        flags = {"json": IsFlagged, "auto_approve": IsFlagged, "input": False, "lock_timeout": LOCK_TIMEOUT}
+        self._events(name, see, **flags, **options)
+        return Applied(summary.get("add", 0), summary.get("change", 0), summary.get("remove", 0))
+
+    def _events(self, name: str, see: Callable[[dict[str, Any]], None], **options: Any) -> None:
+        """Run with -json, hand each message on; errors become CommandFailed with the diagnostics as tail."""
+        errors: list[str] = []
+
+        def line(text: str) -> None:
+            try:
+                message = json.loads(text)
+            except ValueError:
+                return
+            if message.get("type") == "diagnostic" and message.get("@level") == "error":
+                errors.append(_diagnostic(message["diagnostic"]))
+            see(message)
+
+        argv = self.command(name, **options)
+        done = run(Command(argv, env=self._env, log=self.log), check=False, on_line=line)
+        if done.code != 0:
+            tail = redact("\n".join(dict.fromkeys(errors))) or done.tail
+            raise CommandFailed(argv, done.code, tail, log=self.log, hint=_hint(tail))
+
+
+def parse_state(text: str) -> State | None:
+    """A state from its JSON; None when there is nothing. Raises ValueError when it is not whole."""
+    if not text.strip():
+        return None
+    data = json.loads(text)
+    if not isinstance(data, dict) or "lineage" not in data or "serial" not in data:
+        raise ValueError("not a Terraform state")
+    return State(int(data["serial"]), str(data["lineage"]), tuple(data.get("resources") or ()))
+
+
+def _lives_in_cluster(item: Mapping[str, Any]) -> bool:
+    provider = str(item.get("provider", ""))
+    return '/kubernetes"' in provider or '/helm"' in provider
+
+
+def _diagnostic(diagnostic: Mapping[str, Any]) -> str:
+    where = f" ({diagnostic['address']})" if diagnostic.get("address") else ""
+    return "\n".join(filter(None, (f"{diagnostic['summary']}{where}", diagnostic.get("detail", ""))))
+
+
+def _hint(tail: str) -> str:
+    if any(word in tail for word in DENIED_WORDS):
+        return "another run holds the state's lock; if it is dead: blackstart recover"
+    if "blackstart recover" in tail or "already exists" in tail or "still in use" in tail:
+        return "an earlier run was interrupted here, or this is another cluster: blackstart recover"
+    return "read the log, mend the cause, then: blackstart up"
