@@ -249,6 +249,14 @@ class ClusterConfig(Section):
         """The provider's name."""
         return self.cluster.provider
 
+    @property
+    def cluster_settings(self) -> dict[str, str]:
+        """Data of ConfigMap cluster-settings: `settings`, and where charts come from (docs/charts.md)."""
+        if not isinstance(self.charts, Mirror):
+            return {**self.settings, "charts": self.charts}
+        kind = "oci" if self.charts.mirror.startswith("oci://") else "default"
+        return {**self.settings, "charts": "mirror", "charts_mirror": self.charts.mirror, "charts_type": kind}
+
     @model_validator(mode="after")
     def _builtin_only_embedded(self) -> ClusterConfig:
         if self.git.is_worktree and self.provider not in ("embedded", "kind"):
