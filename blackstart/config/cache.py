@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 FLUX_CHARTS = ("flux-crds", "flux")
+REGISTRY_LOCK = "toolchain/locks/registry.terraform.lock.hcl"
 
 
 def cache() -> Path:

@@ -1,0 +1,16 @@
+"""One module for each provider of clusters; k3s comes as `modules/clusters/k3s.py` and one line in `CLUSTERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from modules.cdktf import TerraformStack
+from modules.clusters.cluster import Cluster
+from modules.clusters.embedded import embedded
+from modules.place import Place
+
+CLUSTERS: dict[str, Callable[[TerraformStack, Place], Cluster]] = {
+    "embedded": embedded,
+}
+
+__all__ = ["CLUSTERS", "Cluster"]

@@ -1,0 +1,18 @@
+"""How a provisioner calls this repository's own Python."""
+
+from __future__ import annotations
+
+from modules.cdktf import LocalExecProvisioner, literal
+from modules.place import Place
+
+PYTHON = '"${BLACKSTART_PYTHON:-.venv/bin/python}"'
+
+
+def program(place: Place, arguments: str, *, when: str | None = None) -> LocalExecProvisioner:
+    """`python -m <arguments>` in the repository's top folder; `when` is `destroy`, or empty for create."""
+    return LocalExecProvisioner(
+        type="local-exec",
+        command=literal(f"{PYTHON} -m {arguments}"),
+        working_dir=place.relative(place.workspace.root),
+        when=when,
+    )

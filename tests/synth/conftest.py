@@ -1,0 +1,71 @@
+"""One synth of all the clusters below serves every test of this folder."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blackstart.synth import run_app
+
+ROOT = Path(__file__).parents[2]
+RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+COMMON = f"sops: {{recipients: [{RECIPIENT}]}}\nsettings: {{domain: example.test, odd: 'a ${{b}} %{{c}}'}}\n"
+WORKTREE = "git: {url: worktree, path: gitops/flux/clusters/local}\n"
+REMOTE = "git: {url: 'https://git.example.test/ops.git', path: gitops/flux/clusters/production/"
+
+CLUSTERS = {
+    "builtin": f"cluster: {{provider: embedded}}\nproviders: builtin\n{WORKTREE}",
+    "modern": "cluster: {provider: embedded, nodes: 3}\n"
+    f"{REMOTE}, auth: {{kind: token, from: {{env: GIT_TOKEN}}}}}}\n",
+}
+
+
+def add_charts(cache: Path) -> None:
+    """Small charts where the toolchain puts Flux's: a synth copies them and looks at nothing in them."""
+    for name in ("flux-crds", "flux"):
+        chart = cache / "flux" / "2.9.4" / name
+        chart.mkdir(parents=True)
+        (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: 2.9.4\n")
+    (cache / "locks").mkdir()
+    (cache / "locks" / "builtin.terraform.lock.hcl").write_text("# the lock of the builtin pair\n")
+
+
+def checkout(folder: Path) -> Path:
+    """What a synth reads of this repository, at another place, with the clusters of this file."""
+    for name in ("stacks", "modules", "blackstart"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "main.py", folder)
+    (folder / "clusters").mkdir(exist_ok=True)
+    for name, text in CLUSTERS.items():
+        (folder / "clusters" / f"{name}.yaml").write_text(text + COMMON)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a checkout with the given folder name, synthesizes its clusters, gives the folder of the stacks."""
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("cache")
+        add_charts(cache)
+
+        def make(name: str) -> Path:
+            root = checkout(tmp_path_factory.mktemp(name))
+            patch.setenv("BLACKSTART_CACHE", str(cache))
+            run_app(root, "*", root / "cdktf.out")
+            patch.undo()
+            return root / "cdktf.out" / "stacks"
+
+        return make
+
+
+@pytest.fixture(scope="session")
+def stacks(synthesize: Callable[[str], Path]) -> Path:
+    """The folder with a folder for each stack of each cluster."""
+    return synthesize("checkout")
+
+
+@pytest.fixture
+def fresh_checkout(tmp_path: Path) -> Path:
+    """A checkout that a test may change."""
+    return checkout(tmp_path / "fresh")

@@ -1,0 +1,74 @@
+"""`main.py` and the stage that runs it."""
+
+import sys
+from pathlib import Path
+from subprocess import run
+
+import pytest
+
+from blackstart.config import Workspace, load
+from blackstart.errors import CommandFailed
+from blackstart.synth import read, run_app, synth
+
+
+def test_the_order_is_read_from_the_manifest(stacks: Path) -> None:
+    manifest = read(stacks.parent, "modern")
+    assert [(stack.id, stack.part) for stack in manifest.stacks] == [
+        ("modern-cluster", "cluster"),
+        ("modern-sops-age", "sops-age"),
+        ("modern-flux", "flux"),
+    ]
+    assert manifest.stacks[2].dependencies == ("modern-sops-age",)
+    assert manifest.stacks[2].folder == stacks / "modern-flux"
+
+
+def test_what_is_there_for_the_same_input_is_taken(
+    stacks: Path, fresh_checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = fresh_checkout
+    workspace, config = Workspace(root, "builtin"), load(root, "builtin")
+    ran: list[str] = []
+
+    def count(root: Path, cluster: str, out: Path) -> None:
+        ran.append(cluster)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "manifest.json").write_text((stacks.parent / "manifest.json").read_text())
+
+    monkeypatch.setattr("blackstart.synth.run_app", count)
+    assert synth(workspace, config) == synth(workspace, config)
+    assert ran == ["builtin"]
+    monkeypatch.setenv("BLACKSTART_GIT_PORT", "4242")
+    synth(workspace, config)
+    assert ran == ["builtin", "builtin"]
+    (root / "modules" / "place.py").open("a").write("\n")
+    synth(workspace, config)
+    assert ran == ["builtin", "builtin", "builtin"]
+
+
+def test_charts_that_are_not_installed_are_named_with_the_next_command(
+    stacks: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BLACKSTART_CACHE", str(tmp_path / "empty"))
+    with pytest.raises(CommandFailed) as caught:
+        run_app(stacks.parents[1], "builtin", tmp_path / "out")
+    assert "the chart flux-crds of Flux 2.9.4 is not installed" in caught.value.tail
+    assert caught.value.hint == "blackstart toolchain install"
+    assert "Traceback" not in caught.value.tail
+
+
+def test_the_bindings_are_imported_without_their_slow_init(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "import modules.cdktf\n"
+        "name = 'cdktf_cdktf_provider_kubernetes'\n"
+        "loaded = {m.split('.')[1] for m in sys.modules if m.startswith(name + '.')}\n"
+        "print(sorted(loaded))\n"
+    )
+    root = Path(__file__).parents[2]
+    done = run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == str(
+        sorted(
+            ["_jsii", "provider", "namespace", "namespace_v1", "secret", "secret_v1"]
+            + [f"data_kubernetes_{kind}" for kind in ("config_map", "config_map_v1", "namespace", "namespace_v1")]
+        )
+    )
