@@ -18,6 +18,9 @@ from modules.cdktf import (
 )
 from modules.place import Place
 
+# When nothing answers, terraform's error names this data source and nothing else of ours.
+UNREACHABLE = "this-cluster-else-blackstart-recover"
+
 
 class Identity(Construct):
     """`guard` fails the plan when the cluster that answers is not the one that was recorded by the first apply.
@@ -30,7 +33,7 @@ class Identity(Construct):
         super().__init__(stack, "identity-guard")
         namespace = DataKubernetesNamespace if place.builtin else DataKubernetesNamespaceV1
         config_map = DataKubernetesConfigMap if place.builtin else DataKubernetesConfigMapV1
-        system = namespace(stack, "kube-system", metadata={"name": "kube-system"}, depends_on=list(after) or None)
+        system = namespace(stack, UNREACHABLE, metadata={"name": "kube-system"}, depends_on=list(after) or None)
         ca = config_map(
             stack,
             "kube-root-ca",

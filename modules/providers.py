@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 
 from blackstart.config.model import ClusterConfig, Existing
-from modules.cdktf import HelmProvider, HelmProviderKubernetes, KubernetesProvider, TerraformStack
+from modules.cdktf import DataResource, HelmProvider, HelmProviderKubernetes, KubernetesProvider, TerraformStack
 from modules.place import Place
 
 VERSIONS = {
@@ -28,20 +28,31 @@ class Access:
     context: str = ""
 
 
-def access(place: Place) -> Access:
-    """The way to a cluster of another stack.
+def access(place: Place, cluster: DataResource | None = None) -> Access:
+    """The way to a cluster; `cluster` is the resource that makes it, when that stands in the same stack.
 
     A kubeconfig that is missing is an error: given a constant path the legacy provider would fall back to localhost
-    and take what answers there for the cluster (facts/terraform.md, 9).
+    and take what answers there for the cluster (facts: embedded.md, 4, and terraform.md, 9). In the cluster's own
+    stack the path is made from a value of the resource, so that nobody looks for the file before it can be there.
     """
     shape = place.config.cluster
-    if not isinstance(shape, Existing):
-        return Access(_must_exist(json.dumps(place.relative(place.workspace.kubeconfig))))
-    if not shape.kubeconfig or runs_remotely(place.config):
+    if isinstance(shape, Existing):
+        return _existing(place, shape)
+    kubeconfig = place.relative(place.workspace.kubeconfig)
+    if cluster is not None:
+        parent, name = kubeconfig.removesuffix(f"{place.cluster}/kubeconfig"), f"${{{cluster.fqn}.output.name}}"
+        kubeconfig = f"{parent}{name}/kubeconfig"
+    return Access(_must_exist(place, f'"{kubeconfig}"'))
+
+
+def _existing(place: Place, shape: Existing) -> Access:
+    path = shape.kubeconfig
+    if not path or runs_remotely(place.config):
         return Access()
-    if shape.kubeconfig.startswith("~"):
-        return Access(_must_exist(f"pathexpand({json.dumps(shape.kubeconfig)})"), shape.context)
-    return Access(_must_exist(json.dumps(_path(place, shape.kubeconfig))), shape.context)
+    if path.startswith("~"):
+        return Access(_must_exist(place, f"pathexpand({json.dumps(path)})"), shape.context)
+    seen = path if path.startswith("/") else place.relative(place.workspace.root / path)
+    return Access(_must_exist(place, json.dumps(seen)), shape.context)
 
 
 def runs_remotely(config: ClusterConfig) -> bool:
@@ -67,9 +78,7 @@ def _pin(stack: TerraformStack, place: Place, name: str) -> None:
     stack.add_override(f"terraform.required_providers.{name}.version", VERSIONS[place.config.providers][name])
 
 
-def _must_exist(path: str) -> str:
-    return f"${{fileexists({path}) ? {path} : file({path})}}"
-
-
-def _path(place: Place, kubeconfig: str) -> str:
-    return kubeconfig if kubeconfig.startswith("/") else place.relative(place.workspace.root / kubeconfig)
+def _must_exist(place: Place, path: str) -> str:
+    """The error that terraform prints for a missing file ends with the file's name: it carries the next command."""
+    missing = f'format("%s: it is missing; run: blackstart --cluster {place.cluster} recover", {path})'
+    return f"${{fileexists({path}) ? {path} : file({missing})}}"

@@ -14,9 +14,10 @@ from modules.providers import TERRAFORM
 from stacks.backend import keep_state
 from stacks.cluster import cluster
 from stacks.flux import flux
+from stacks.single import single
 from stacks.sops_age import sops_age
 
-PARTS = (cluster, sops_age, flux)
+PARTS = {"split": (cluster, sops_age, flux), "single": (single,)}
 LOCK = ".terraform.lock.hcl"
 
 
@@ -31,8 +32,9 @@ def build(root: Path, clusters: Sequence[str], out: Path) -> None:
 
 def _add_cluster(app: App, workspace: Workspace, out: Path) -> None:
     config = load(workspace.root, workspace.cluster)
+    layout = config.state.layout
     previous: TerraformStack | None = None
-    for stack_id, part in zip(workspace.stack_ids(config.state.layout), PARTS, strict=True):
+    for stack_id, part in zip(workspace.stack_ids(layout), PARTS[layout], strict=True):
         place = Place(workspace, config, out / "stacks" / stack_id)
         stack = TerraformStack(app, stack_id)
         stack.add_override("terraform.required_version", TERRAFORM)

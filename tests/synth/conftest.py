@@ -18,6 +18,7 @@ CLUSTERS = {
     "builtin": f"cluster: {{provider: embedded}}\nproviders: builtin\n{WORKTREE}",
     "modern": "cluster: {provider: embedded, nodes: 3}\n"
     f"{REMOTE}, auth: {{kind: token, from: {{env: GIT_TOKEN}}}}}}\n",
+    "single": f"cluster: {{provider: embedded}}\nproviders: builtin\nstate: {{layout: single}}\n{WORKTREE}",
 }
 
 

@@ -87,11 +87,13 @@ def reaches(address: str, goal: str, edges: dict[str, set[str]]) -> bool:
 
 
 @pytest.mark.parametrize("cluster", SPLIT)
-def test_a_missing_kubeconfig_is_an_error_and_never_localhost(stacks: Path, cluster: str) -> None:
+def test_a_missing_kubeconfig_is_an_error_that_says_what_to_do(stacks: Path, cluster: str) -> None:
     path = f'"../../../.blackstart/{cluster}/kubeconfig"'
     way = stack(stacks, f"{cluster}-flux")["provider"]
-    assert way["kubernetes"][0]["config_path"] == f"${{fileexists({path}) ? {path} : file({path})}}"
-    assert way["helm"][0]["kubernetes"]["config_path"] == way["kubernetes"][0]["config_path"]
+    expression = way["kubernetes"][0]["config_path"]
+    assert expression.startswith(f"${{fileexists({path}) ? {path} : file(")
+    assert f"blackstart --cluster {cluster} recover" in expression
+    assert way["helm"][0]["kubernetes"]["config_path"] == expression
 
 
 def test_creating_and_waiting_are_two_resources_and_nothing_replaces_the_cluster(stacks: Path) -> None:
@@ -117,3 +119,25 @@ def test_no_output_carries_anything_from_stack_to_stack(stacks: Path) -> None:
 
 def test_the_lock_of_the_builtin_pair_is_put_in_place(stacks: Path) -> None:
     assert "builtin pair" in (stacks / "builtin-flux" / ".terraform.lock.hcl").read_text()
+
+
+def test_in_one_state_the_way_to_the_cluster_is_unknown_until_the_cluster_is_made(stacks: Path) -> None:
+    made = stack(stacks, "single")
+    for way in (made["provider"]["kubernetes"][0], made["provider"]["helm"][0]["kubernetes"]):
+        assert '"../../../.blackstart/${terraform_data.cluster.output.name}/kubeconfig"' in way["config_path"]
+    for kind in made["data"].values():
+        assert [body["depends_on"] for body in kind.values()] == [["terraform_data.ready"]]
+
+
+def test_in_one_state_the_parts_follow_each_other_and_the_layers_come_last(stacks: Path) -> None:
+    made = stack(stacks, "single")["resource"]
+    edges = {
+        f"{kind}.{name}": set(body.get("depends_on", []))
+        for kind, resources in made.items()
+        for name, body in resources.items()
+    }
+    assert reaches("helm_release.flux-crds", "kubernetes_secret.sops-age", edges)
+    assert edges["terraform_data.layers"] == {"helm_release.flux-sync"}
+    gate = made["terraform_data"]["layers"]
+    assert gate["provisioner"][0]["local-exec"]["command"].endswith("blackstart --cluster single status --wait")
+    assert gate["count"] == '${var.suspended == "[]" ? 1 : 0}'
