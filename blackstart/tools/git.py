@@ -87,6 +87,15 @@ class Git:
                 hint=f"commit it: git add {path} && git commit; or correct git.path in the cluster file",
             )
 
+    def knows(self, sha: str) -> bool:
+        """Whether the commit with this id is in the repository."""
+        return self._git("cat-file", "-e", f"{sha}^{{commit}}", check=False).code == 0
+
+    def read(self, commit: Commit, path: str) -> str | None:
+        """The text of a file at a commit, or None when it has none; undecodable bytes are replaced."""
+        done = self._git("cat-file", "blob", f"{commit.sha}:{path}", check=False)
+        return done.stdout if done.code == 0 else None
+
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether the commit `new` holds `old` in its history (ids; an unknown id holds nothing)."""
         return self._git("merge-base", "--is-ancestor", old, new, check=False).code == 0

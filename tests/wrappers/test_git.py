@@ -45,6 +45,8 @@ def test_head_and_ref(root: Path) -> None:
     assert door.resolve(first[:9]).sha == first
     assert door.is_ancestor(first, second) and not door.is_ancestor(second, first)
     assert not door.is_ancestor("0" * 40, second)
+    assert door.knows(first) and not door.knows("0" * 40)
+    assert door.read(door.head(), "b") == "b" and door.read(door.resolve(first), "b") is None
 
 
 def test_dirty_sees_changes_and_new_files(root: Path) -> None:
