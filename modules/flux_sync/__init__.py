@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from blackstart.config.model import Git, Mirror
+from blackstart.config.model import Git
 from blackstart.config.ports import git_port
 from modules.cdktf import (
     Construct,
@@ -62,15 +62,8 @@ def values(place: Place) -> dict[str, Any]:
             "secret": "" if git.auth.kind == "none" else CREDENTIALS,
             "provider": "github" if git.auth.kind == "github_app" else "",
         },
-        "settings": {**_charts(place.config.charts), **place.config.settings},
+        "settings": place.config.cluster_settings,
     }
-
-
-def _charts(charts: str | Mirror) -> dict[str, str]:
-    """Where the charts come from, as the layers substitute it (docs/charts.md)."""
-    if isinstance(charts, Mirror):
-        return {"charts": "mirror", "charts_mirror": charts.mirror}
-    return {"charts": charts}
 
 
 def _url(git: Git, cluster: str) -> str:
