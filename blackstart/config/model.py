@@ -257,13 +257,6 @@ class ClusterConfig(Section):
         kind = "oci" if self.charts.mirror.startswith("oci://") else "default"
         return {**self.settings, "charts": "mirror", "charts_mirror": self.charts.mirror, "charts_type": kind}
 
-    @property
-    def cluster_settings(self) -> dict[str, str]:
-        """ConfigMap `cluster-settings`: `settings`, and where charts come from (docs/charts.md)."""
-        if isinstance(self.charts, Mirror):
-            return {"charts": "mirror", "charts_mirror": self.charts.mirror, **self.settings}
-        return {"charts": self.charts, **self.settings}
-
     @model_validator(mode="after")
     def _worktree_only_on_this_machine(self) -> ClusterConfig:
         if self.git.is_worktree and self.provider not in ("embedded", "kind"):
