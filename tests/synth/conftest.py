@@ -19,6 +19,12 @@ CLUSTERS = {
     "modern": "cluster: {provider: embedded, nodes: 3}\n"
     f"{REMOTE}, auth: {{kind: token, from: {{env: GIT_TOKEN}}}}}}\n",
     "single": f"cluster: {{provider: embedded}}\nproviders: builtin\nstate: {{layout: single}}\n{WORKTREE}",
+    "hcp": f"cluster: {{provider: existing, kubeconfig: /home/me/kubeconfig}}\n{REMOTE}}}\nstate: {{backend: cloud,"
+    " cloud: {organization: acme, hostname: tfe.example.test, execution: remote}}\n",
+    "bucket": "cluster: {provider: existing, kubeconfig: ~/.kube/config, context: ops}\n"
+    f"{REMOTE}}}\nstate: {{backend: s3, s3: {{bucket: states, region: eu, use_lockfile: true}}}}\n",
+    "shared": f"cluster: {{provider: kind}}\n{WORKTREE}state: {{backend: http, http: {{"
+    "address: 'https://git.example.test/state/{stack}', lock_address: 'https://git.example.test/state/{stack}/lock'}}\n",
 }
 
 

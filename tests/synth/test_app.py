@@ -56,6 +56,15 @@ def test_charts_that_are_not_installed_are_named_with_the_next_command(
     assert "Traceback" not in caught.value.tail
 
 
+def test_states_that_would_overwrite_each_other_are_refused(fresh_checkout: Path, tmp_path: Path) -> None:
+    file = fresh_checkout / "clusters" / "shared.yaml"
+    file.write_text(file.read_text().replace("state/{stack}'", "state'"))
+    with pytest.raises(CommandFailed) as caught:
+        run_app(fresh_checkout, "shared", tmp_path / "out")
+    assert "state.http.address: each stack needs a state of its own" in caught.value.tail
+    assert caught.value.hint == "put {stack} into state.http.address"
+
+
 def test_the_bindings_are_imported_without_their_slow_init(tmp_path: Path) -> None:
     script = (
         "import sys\n"

@@ -141,3 +141,39 @@ def test_in_one_state_the_parts_follow_each_other_and_the_layers_come_last(stack
     gate = made["terraform_data"]["layers"]
     assert gate["provisioner"][0]["local-exec"]["command"].endswith("blackstart --cluster single status --wait")
     assert gate["count"] == '${var.suspended == "[]" ? 1 : 0}'
+
+
+def test_nothing_in_a_remote_run_needs_this_machine(stacks: Path) -> None:
+    for part in ("cluster", "sops-age", "flux"):
+        text = (stacks / f"hcp-{part}" / "cdk.tf.json").read_text()
+        assert "local-exec" not in text
+        assert "kubeconfig" not in text
+        assert "../" not in text
+    assert stack(stacks, "hcp-flux")["provider"]["kubernetes"] == [{}]
+
+
+def test_each_stack_has_a_workspace_of_its_own(stacks: Path) -> None:
+    assert stack(stacks, "hcp-flux")["terraform"]["cloud"] == {
+        "hostname": "tfe.example.test",
+        "organization": "acme",
+        "workspaces": {"name": "hcp-flux", "project": "blackstart"},
+    }
+
+
+def test_the_backends_of_terraform_are_passed_through_with_one_state_a_stack(stacks: Path) -> None:
+    assert stack(stacks, "bucket-flux")["terraform"]["backend"] == {
+        "s3": {"bucket": "states", "key": "bucket/bucket-flux.tfstate", "region": "eu", "use_lockfile": True}
+    }
+    assert stack(stacks, "shared-cluster")["terraform"]["backend"] == {
+        "http": {
+            "address": "https://git.example.test/state/shared-cluster",
+            "lock_address": "https://git.example.test/state/shared-cluster/lock",
+        }
+    }
+
+
+def test_an_existing_cluster_is_reached_by_the_file_and_context_of_the_operator(stacks: Path) -> None:
+    way = stack(stacks, "bucket-flux")["provider"]["kubernetes"][0]
+    assert way["config_context"] == "ops"
+    assert 'pathexpand("~/.kube/config")' in way["config_path"]
+    assert "provisioner" not in stack(stacks, "bucket-cluster")["resource"]["terraform_data"]["cluster"]
