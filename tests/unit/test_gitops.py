@@ -81,7 +81,9 @@ def test_layers_with_releases_take_the_component_that_the_setting_names() -> Non
         for component in spec.get("components", []):
             for choice in ("bundled", "upstream", "mirror"):
                 folder = ROOT / PATHS[name] / component.replace("${charts}", choice)
-                assert read(folder / "kustomization.yaml")[0]["kind"] == "Component"
+                chosen = read(folder / "kustomization.yaml")[0]
+                assert chosen["kind"] == "Component"
+                assert chosen["patches"]  # kustomize refuses an empty one
 
 
 def test_every_manifest_belongs_to_a_layer() -> None:
