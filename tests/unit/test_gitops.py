@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -158,7 +159,9 @@ def test_every_upstream_chart_is_pinned_to_one_version() -> None:
         assert re.fullmatch(r"v?\d+\.\d+\.\d+", chart["version"])
         assert chart["sourceRef"]["kind"] == "HelmRepository"
         assert chart["sourceRef"]["name"] in repositories
-        assert release["spec"]["install"]["remediation"]["retries"] > 0
+        for action in ("install", "upgrade"):
+            retried = release["spec"][action]
+            assert retried.get("remediation", {}).get("retries") or retried["strategy"]["name"] == "RetryOnFailure"
         assert release["spec"]["timeout"]
 
 
@@ -197,3 +200,16 @@ def test_flux_fetches_all_it_reads_and_nothing_else() -> None:
     read_by_flux = {path.relative_to(ROOT).as_posix() for path in (ROOT / "gitops").rglob("*") if path.is_file()}
     others = {"keys/local.agekey", "blackstart/errors.py", "clusters/local.yaml", ".sops.yaml"}
     assert left_out(ROOT, {".sourceignore", *read_by_flux, *others}) == {".sourceignore", *others}
+
+
+@pytest.mark.parametrize(
+    ("manager", "files", "pins"),
+    [(0, "clusters/*.yaml", 2), (1, "clusters/*.yaml", 1), (2, "gitops/flux/**/release.yaml", 2)],
+)
+def test_renovate_finds_the_pins_that_its_own_managers_do_not(manager: int, files: str, pins: int) -> None:
+    rule = json.loads((ROOT / "renovate.json").read_text())["customManagers"][manager]
+    pattern = rule["matchStrings"][0].replace("(?<", "(?P<")
+    found = [match for path in ROOT.glob(files) for match in re.finditer(pattern, path.read_text())]
+    assert len(found) == pins
+    searched = re.compile(rule["managerFilePatterns"][0].strip("/"))
+    assert all(searched.match(path.relative_to(ROOT).as_posix()) for path in ROOT.glob(files))
