@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 FLUX_CHARTS = ("flux-crds", "flux")
+FLUX_VERSION = "2.9.4"
 REGISTRY_LOCK = "toolchain/locks/registry.terraform.lock.hcl"
 
 

