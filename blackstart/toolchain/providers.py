@@ -9,7 +9,7 @@ from typing import Literal
 
 from blackstart.config.cache import REGISTRY_LOCK, builtin_lock, cache
 from blackstart.errors import MissingTool
-from blackstart.toolchain.find import find
+from blackstart.toolchain.finding import find
 from blackstart.toolchain.pins import FOLDER, pins, this_platform
 from blackstart.toolchain.store import write
 from blackstart.tools.process import Command, run
