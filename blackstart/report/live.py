@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ NAME_WIDTH = 13
 
 
 class LiveSink:
-    """Draws the run while it goes on. Use it as a context manager: it gives the terminal back, Ctrl-C or not.
+    """Draws the run while it goes on. Use it as a context manager: it gives the terminal back, Ctrl-C or not
+    (without `with`: at `end`, at the latest when the program exits).
 
     `clock` gives seconds; `refresh=False` draws nothing by itself (tests, replays).
     """
@@ -64,12 +66,14 @@ class LiveSink:
                 redirect_stderr=False,
             )
             self._live.start()
+            atexit.register(self.close)
 
     def close(self) -> None:
         """Stop drawing; the last screen stays. Does nothing the second time."""
         live, self._live = self._live, None
         if live is not None:
             live.stop()
+            atexit.unregister(self.close)
 
     def screen(self) -> RenderableType:
         """The whole view as it is now."""
@@ -126,4 +130,4 @@ class LiveSink:
 
 def one_line(text: str) -> str:
     """`text` on one line, without control characters: what a tool prints must not steer the terminal."""
-    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
