@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from blackstart.config import Workspace, load
-from blackstart.config.cache import REGISTRY_LOCK, builtin_lock
+from blackstart.config import ClusterConfig, Workspace, load
+from blackstart.config.cache import REGISTRY_LOCK, builtin_lock, builtin_mirror
 from modules.cdktf import App, TerraformStack
 from modules.place import Place
 from modules.providers import TERRAFORM
@@ -25,13 +25,15 @@ def build(root: Path, clusters: Sequence[str], out: Path) -> None:
     """Synthesize the stacks of `clusters`, of the repository `root`, into the folder `out`."""
     out = out.absolute()
     app = App(outdir=str(out), skip_validation=True)
-    for name in clusters:
-        _add_cluster(app, Workspace(root, name), out)
+    configs = {name: load(root, name) for name in clusters}
+    for name, config in configs.items():
+        _add_cluster(app, Workspace(root, name), config, out)
     app.synth()
+    if out.parent == root:
+        _link_mirror(root, all(config.providers == "builtin" for config in configs.values()))
 
 
-def _add_cluster(app: App, workspace: Workspace, out: Path) -> None:
-    config = load(workspace.root, workspace.cluster)
+def _add_cluster(app: App, workspace: Workspace, config: ClusterConfig, out: Path) -> None:
     layout = config.state.layout
     previous: TerraformStack | None = None
     for stack_id, part in zip(workspace.stack_ids(layout), PARTS[layout], strict=True):
@@ -43,15 +45,29 @@ def _add_cluster(app: App, workspace: Workspace, out: Path) -> None:
         if previous is not None:
             stack.add_dependency(previous)
         previous = stack
-        _clean(place)
+        _prepare(place)
 
 
-def _clean(place: Place) -> None:
-    """Remove what an earlier synth left, so that the bytes depend on the input alone; put the lock in place."""
+def _prepare(place: Place) -> None:
+    """Remove what an earlier synth left, so that the bytes depend on the input alone; put lock and mirror in place."""
     shutil.rmtree(place.folder / "assets", ignore_errors=True)
     place.folder.mkdir(parents=True, exist_ok=True)
+    _link_mirror(place.folder, place.builtin)
     lock = place.folder / LOCK
     lock.unlink(missing_ok=True)
     source = builtin_lock() if place.builtin else place.workspace.root / REGISTRY_LOCK
     if source.is_file():
         shutil.copyfile(source, lock)
+
+
+def _link_mirror(folder: Path, builtin: bool) -> None:
+    """Let a plain `terraform init` take the builtin pair as it was installed, offline and without any setting.
+
+    terraform looks in `terraform.d/plugins` of the folder where it is started, which with `-chdir` is the repository's;
+    what it finds there it takes from nowhere else, so for the registry pair there must be no such folder.
+    """
+    plugins = folder / "terraform.d" / "plugins"
+    plugins.unlink(missing_ok=True)
+    if builtin:
+        plugins.parent.mkdir(exist_ok=True)
+        plugins.symlink_to(builtin_mirror())

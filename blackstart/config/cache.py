@@ -27,3 +27,8 @@ def flux_chart(name: str, version: str) -> Path:
 def builtin_lock() -> Path:
     """The dependency lock of the builtin pair of providers, made when the pair is installed."""
     return cache() / "locks" / "builtin.terraform.lock.hcl"
+
+
+def builtin_mirror() -> Path:
+    """The filesystem mirror with the builtin pair of providers, in the layout that terraform asks for."""
+    return cache() / "mirror"

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from blackstart.config.cache import REGISTRY_LOCK, builtin_lock, cache
+from blackstart.config.cache import REGISTRY_LOCK, builtin_lock, builtin_mirror, cache
 from blackstart.errors import MissingTool
 from blackstart.toolchain.finding import find
 from blackstart.toolchain.pins import FOLDER, pins, this_platform
@@ -24,7 +24,7 @@ def terraformrc(pair: Pair) -> Path:
 
     With `BLACKSTART_REGISTRY_MIRROR` (a folder) the registry pair comes out of that folder instead.
     """
-    mirror = str(cache() / "mirror") if pair == "builtin" else os.environ.get("BLACKSTART_REGISTRY_MIRROR", "")
+    mirror = str(builtin_mirror()) if pair == "builtin" else os.environ.get("BLACKSTART_REGISTRY_MIRROR", "")
     source = f"filesystem_mirror {{\n    path = {json.dumps(mirror)}\n  }}" if mirror else "direct {}"
     target = cache() / "terraformrc" / f"{pair}{'-mirror' if mirror and pair == 'registry' else ''}.tfrc"
     write(f"disable_checkpoint = true\nprovider_installation {{\n  {source}\n}}\n", target)
@@ -47,7 +47,7 @@ def make_lock(staging: Path) -> str:
     }
     folder = staging / "lock"
     write(json.dumps({"terraform": {"required_providers": wanted}}), folder / "main.tf.json")
-    argv = ("providers", "lock", f"-fs-mirror={cache() / 'mirror'}", f"-platform={this_platform()}")
+    argv = ("providers", "lock", f"-fs-mirror={builtin_mirror()}", f"-platform={this_platform()}")
     env = {"CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": str(terraformrc("builtin"))}
     run(Command((str(terraform.path), *argv), cwd=folder, env=env, timeout=LOCK_SECONDS))
     write((folder / ".terraform.lock.hcl").read_text(), builtin_lock())

@@ -117,7 +117,10 @@ def test_no_output_carries_anything_from_stack_to_stack(stacks: Path) -> None:
         assert "terraform_remote_state" not in made.get("data", {})
 
 
-def test_the_lock_of_the_builtin_pair_is_put_in_place(stacks: Path) -> None:
+def test_lock_and_mirror_of_the_builtin_pair_are_put_where_terraform_looks(stacks: Path) -> None:
+    assert (stacks / "builtin-flux" / "terraform.d" / "plugins").readlink().name == "mirror"
+    assert not (stacks / "modern-flux" / "terraform.d").exists()
+    assert not (stacks.parents[1] / "terraform.d").exists(), "some of the clusters take the registry's pair"
     assert "builtin pair" in (stacks / "builtin-flux" / ".terraform.lock.hcl").read_text()
 
 
