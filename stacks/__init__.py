@@ -49,7 +49,7 @@ def _add_cluster(app: App, workspace: Workspace, config: ClusterConfig, out: Pat
 
 
 def _prepare(place: Place) -> None:
-    """Remove what an earlier synth left, so that the bytes depend on the input alone; put lock and mirror in place."""
+    """Remove what an earlier synth left: the bytes depend on the input alone. Put lock and mirror in place."""
     shutil.rmtree(place.folder / "assets", ignore_errors=True)
     place.folder.mkdir(parents=True, exist_ok=True)
     _link_mirror(place.folder, place.builtin)
@@ -63,8 +63,8 @@ def _prepare(place: Place) -> None:
 def _link_mirror(folder: Path, builtin: bool) -> None:
     """Let a plain `terraform init` take the builtin pair as it was installed, offline and without any setting.
 
-    terraform looks in `terraform.d/plugins` of the folder where it is started, which with `-chdir` is the repository's;
-    what it finds there it takes from nowhere else, so for the registry pair there must be no such folder.
+    terraform looks in `terraform.d/plugins` of the folder where it is started, which with `-chdir` is the
+    repository's; what it finds there it takes from nowhere else, so the registry pair must not find such a folder.
     """
     plugins = folder / "terraform.d" / "plugins"
     plugins.unlink(missing_ok=True)
