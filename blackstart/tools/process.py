@@ -100,6 +100,22 @@ def run(command: Command, *, check: bool = True, on_line: Callable[[str], None] 
     return done
 
 
+def exchange(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, *, timeout: float = 300) -> bytes:
+    """Run a program that answers bytes with bytes, such as a CGI program; `timeout` in seconds.
+
+    Raises CommandFailed when its exit code is not 0 (124: timed out).
+    """
+    try:
+        done = subprocess.run(
+            list(argv), env=allowed_environment(env), input=stdin, capture_output=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(argv, 124, "") from None
+    if done.returncode != 0:
+        raise CommandFailed(argv, done.returncode, redact(done.stderr.decode(errors="replace")))
+    return done.stdout
+
+
 def become(argv: Sequence[str], env: Mapping[str, str]) -> None:
     """Replace this process by another program, with `env` as its whole environment."""
     os.execvpe(argv[0], list(argv), dict(env))

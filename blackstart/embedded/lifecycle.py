@@ -1,0 +1,166 @@
+"""What can be done with an embedded cluster: create, wait, start, stop, delete, status. Each is idempotent."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+
+from blackstart.config import ClusterConfig, Workspace
+from blackstart.config.model import Embedded
+from blackstart.config.ports import git_port
+from blackstart.config.workspace import write_private
+from blackstart.embedded import control_plane, processes, supervision
+from blackstart.embedded.place import Place
+from blackstart.embedded.ports import is_free
+from blackstart.errors import ConfigError, GateTimeout, ToolFailed
+from blackstart.tools.kubernetes import ApiUnreachable, Cluster, Object
+
+RUNNING = {*control_plane.COMPONENTS}
+RETRY = 0.1
+"""Seconds between two tries: a port on which nobody listens yet cannot be watched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Whether the cluster exists, whether all of it runs, and what tells so."""
+
+    exists: bool
+    running: bool
+    proof: str
+
+
+def create(ws: Workspace, config: ClusterConfig) -> None:
+    """Make the cluster, repair a half-made one, or start a stopped one: same UID, same ports, same nodes.
+
+    Raises ConfigError when the port of the Git server is taken, GateTimeout when the API does not answer in
+    `timeouts.cluster` seconds.
+    """
+    ws.make()
+    place = Place(ws)
+    place.make()
+    _require_git_port(place)
+    control_plane.create(place)
+    kubeconfig = control_plane.kubeconfig(place)
+    write_private(place.kubeconfig, kubeconfig)
+    write_private(ws.kubeconfig, kubeconfig)
+    supervision.start(place)
+    _answers(place, config.timeouts.cluster)
+    control_plane.join_nodes(place, _nodes(config))
+
+
+def wait(ws: Workspace, config: ClusterConfig) -> None:
+    """Until the API answers and the nodes are Ready. Raises GateTimeout after `timeouts.cluster` seconds."""
+    place = Place(ws)
+    seconds = config.timeouts.cluster
+    deadline = time.monotonic() + seconds
+    cluster = _answers(place, seconds)
+    ready: set[str] = set()
+    for node in _nodes_as_they_change(cluster, deadline):
+        if _is_ready(node):
+            ready.add(node["metadata"]["name"])
+        if len(ready) >= _nodes(config):
+            return
+    raise GateTimeout(
+        f"{len(ready)} of {_nodes(config)} nodes are Ready after {seconds} s", hint=f"see {place.cluster / 'logs'}"
+    )
+
+
+def start(ws: Workspace, config: ClusterConfig) -> None:
+    """Start a stopped cluster, or what of it does not run. Raises ConfigError when there is none."""
+    if not status(ws).exists:
+        raise ConfigError(
+            f"the embedded cluster {ws.cluster} does not exist", hint=f"blackstart --cluster {ws.cluster} up"
+        )
+    create(ws, config)
+
+
+def stop(ws: Workspace) -> None:
+    """End its processes, etcd last: a copy of the folder then is a copy of the cluster."""
+    processes.end(Place(ws))
+
+
+def delete(ws: Workspace) -> None:
+    """Leave no process, port or file of it; a cluster that does not exist is no error."""
+    place = Place(ws)
+    processes.end(place)
+    ws.kubeconfig.unlink(missing_ok=True)
+    shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def status(ws: Workspace) -> Status:
+    """What kwokctl's record and the processes say."""
+    place = Place(ws)
+    names = processes.names(place)
+    if not control_plane.is_whole(place):
+        return Status(False, False, f"no record of it at {place.record}")
+    missing = sorted(RUNNING - names.keys())
+    if not processes.supervisor(place):
+        missing.append("supervisord")
+    if missing:
+        return Status(True, False, f"recorded at {place.record}; not running: {', '.join(missing)}")
+    return Status(True, True, f"recorded at {place.record}; kube-apiserver runs as pid {names['kube-apiserver']}")
+
+
+def _nodes(config: ClusterConfig) -> int:
+    assert isinstance(config.cluster, Embedded)
+    return config.cluster.nodes
+
+
+def _answers(place: Place, seconds: float) -> Cluster:
+    """The API, as soon as it serves kube-system."""
+    cluster = Cluster(place.kubeconfig)
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        try:
+            if cluster.get("Namespace", "kube-system"):
+                return cluster
+        except (ApiUnreachable, ToolFailed):
+            pass
+        pause.wait(RETRY)
+    raise GateTimeout(
+        f"the API of the embedded cluster does not answer after {seconds} s", hint=f"see {place.cluster / 'logs'}"
+    )
+
+
+def _nodes_as_they_change(cluster: Cluster, deadline: float) -> Iterator[Object]:
+    while (left := deadline - time.monotonic()) > 0:
+        nodes, since = cluster.list_at("Node")
+        yield from nodes
+        for change in cluster.watch("Node", since=since, seconds=max(1, int(left))):
+            yield change.object
+
+
+def _is_ready(node: Object) -> bool:
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def _require_git_port(place: Place) -> None:
+    port = git_port(place.ws.cluster)
+    if processes.supervisor(place) or is_free(port):
+        return
+    raise ConfigError(
+        f"port 127.0.0.1:{port}, where the Git server of {place.ws.cluster} listens, is taken by {_listener(port)}",
+        hint="stop that program, or choose another port: BLACKSTART_GIT_PORT=PORT blackstart up",
+    )
+
+
+def _listener(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+                and connection.pid
+            ):
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return "another program"

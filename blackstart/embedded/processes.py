@@ -1,0 +1,77 @@
+"""The running processes of an embedded cluster, found by the mark in their environment, and how they are ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import psutil
+
+from blackstart.embedded.place import MARK, Place
+
+LAST = ("kube-apiserver", "etcd")
+PATIENCE = 10.0
+"""Seconds a process has to end by itself."""
+
+
+def running(place: Place) -> list[psutil.Process]:
+    """Every process of this cluster, orphans too. No recorded pid is trusted: after a reboot it may be another."""
+    return [process for process in psutil.process_iter() if _is_marked(process, str(place.folder))]
+
+
+def names(place: Place) -> dict[str, int]:
+    """The pid of each running program of this cluster, by the name of its executable."""
+    return {_name(process): process.pid for process in running(place)}
+
+
+def supervisor(place: Place) -> psutil.Process | None:
+    """The supervisor, if it runs."""
+    return next((process for process in running(place) if str(place.supervisor) in _arguments(process)), None)
+
+
+def end(place: Place) -> None:
+    """End the supervisor with what it runs, then the control plane, etcd last so that its data is whole."""
+    chief = supervisor(place)
+    if chief:
+        # It gives each of its own programs PATIENCE, all at once.
+        _end([chief], 2 * PATIENCE)
+    _end([process for process in running(place) if _name(process) not in LAST])
+    for name in LAST:
+        _end([process for process in running(place) if _name(process) == name])
+
+
+def _end(processes: Sequence[psutil.Process], patience: float = PATIENCE) -> None:
+    for process in processes:
+        _quietly(process.terminate)
+    _, stubborn = psutil.wait_procs(processes, timeout=patience)
+    for process in stubborn:
+        _quietly(process.kill)
+    psutil.wait_procs(stubborn, timeout=patience)
+
+
+def _quietly(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except psutil.NoSuchProcess:
+        return
+
+
+def _is_marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
+    except (psutil.Error, OSError):
+        return False
+
+
+def _arguments(process: psutil.Process) -> Iterable[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return ()
+
+
+def _name(process: psutil.Process) -> str:
+    """The kernel cuts a process's own name after 15 characters; its executable's is whole."""
+    try:
+        return process.exe().rpartition("/")[2]
+    except psutil.Error:
+        return ""
