@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,10 @@ def follow(cluster: Cluster, kind: str, namespace: str, tell: Callable[[Objects]
         except BlackstartError as error:
             print(f"{kind}: {error.message}", flush=True)  # noqa: T201
             pause.wait(RETRY)
+        except BaseException:
+            # A thread that dies alone would leave a keeper that sees nothing; the supervisor starts a new one.
+            traceback.print_exc()
+            os._exit(1)
 
 
 class Keeper:
