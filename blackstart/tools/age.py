@@ -25,6 +25,10 @@ COMMAND_TIMEOUT = 120.0
 SEALED = (b"age-encryption.org/v1", b"-----BEGIN AGE ENCRYPTED FILE-----")
 
 
+class NoKey(KeyProblem):
+    """None of the places has a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundKey:
     """A private key: `identities` is secret (one a line), `recipients` are its public halves, `where` says
@@ -52,8 +56,8 @@ def find_key(ws: Workspace, config: ClusterConfig) -> FoundKey:
     Raises KeyProblem (exit 7): none found, malformed, not a key of `sops.recipients`, the published throwaway
     for a provider other than `embedded`, a wrong passphrase.
     """
-    text, where, path = _look(ws)
-    found = parse(text, where, path)
+    found = read(ws)
+    where = found.where
     own = set(config.sops.recipients)
     if THROWAWAY in found.recipients and config.provider != "embedded":
         raise KeyProblem(
@@ -67,6 +71,11 @@ def find_key(ws: Workspace, config: ClusterConfig) -> FoundKey:
             hint=f"look where it comes from: blackstart --cluster {ws.cluster} keys show",
         )
     return found
+
+
+def read(ws: Workspace) -> FoundKey:
+    """The key in the first place that has one, whatever it opens. Raises NoKey, or KeyProblem: it is malformed."""
+    return parse(*_look(ws))
 
 
 def parse(text: str, where: str, path: Path | None = None) -> FoundKey:
@@ -146,7 +155,7 @@ def _look(ws: Workspace) -> tuple[str, str, Path | None]:
         found = place()
         if found is not None:
             return found
-    raise KeyProblem(
+    raise NoKey(
         f"no Age key for cluster {ws.cluster}: looked at SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, SOPS_AGE_KEY_CMD, "
         f"keys/{ws.cluster}.agekey, keys/{ws.cluster}.agekey.age",
         hint=f"blackstart --cluster {ws.cluster} keys new, or: keys restore FILE",
