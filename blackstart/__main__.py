@@ -1,0 +1,50 @@
+"""The entry: runs the command line; the only place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+
+from blackstart.errors import BlackstartError
+
+
+def main() -> None:
+    """Run `blackstart`; exit codes are those of design, section 4."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run one command line to its exit code."""
+    from blackstart.cli import main as group
+
+    try:
+        code = group.main(args=args, prog_name="blackstart", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except BlackstartError as error:
+        return _shown(error, args)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _shown(error: BlackstartError, args: list[str]) -> int:
+    from blackstart.show import show_error
+    from blackstart.tools.process import redact
+
+    if "--debug" in args:
+        click.echo(redact(traceback.format_exc()), err=True)
+    show_error(error)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

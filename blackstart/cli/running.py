@@ -1,0 +1,75 @@
+"""Carries out a recipe: takes the lock, opens the record, tells the progress, closes with a report."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+
+from blackstart.cli.options import Options
+from blackstart.config import ClusterConfig, Workspace, load
+from blackstart.errors import BlackstartError, Interrupted
+from blackstart.lock import locked
+from blackstart.progress import JsonSink, PlainSink, Progress, Sink
+from blackstart.report.closing import closing
+from blackstart.report.record import Report, RunRecord, open_run
+from blackstart.steps import Step, execute
+from blackstart.steps.run import Run
+from blackstart.tools.process import redact
+
+Recipe = Callable[[ClusterConfig], Sequence[Step]]
+
+
+def one_cluster(options: Options) -> tuple[Workspace, ClusterConfig]:
+    """The one cluster that a command is about. Raises UsageError for many."""
+    if len(options.clusters) != 1:
+        raise click.UsageError("this command is about one cluster: give --cluster once")
+    name = options.clusters[0]
+    return Workspace(options.root, name), load(options.root, name)
+
+
+def carry_out(options: Options, command: str, recipe: Recipe, *, ref: str = "HEAD") -> Report:
+    """Run a recipe over one cluster. Raises the BlackstartError that ended it, after its report is written."""
+    ws, config = one_cluster(options)
+    with locked(ws, command):
+        record = open_run(ws, command, redact=redact)
+        progress = Progress(record, _sink(options))
+        run = Run(ws, config, progress, record.folder, ref=ref)
+        progress.tell("begin", reason=f"{command} · {ws.cluster} ({config.provider})")
+        report = _to_its_end(run, record, recipe)
+    if options.output == "text":
+        click.echo(closing(report, stacks=len(run.manifest.stacks)), err=True)
+    return report
+
+
+def _to_its_end(run: Run, record: RunRecord, recipe: Recipe) -> Report:
+    try:
+        execute(recipe(run.config), run)
+    except KeyboardInterrupt:
+        _finish(run, record, "interrupted")
+        raise Interrupted("interrupted; what was done is kept", hint="go on with: blackstart up") from None
+    except BlackstartError as error:
+        _finish(run, record, "interrupted" if error.exit_code == Interrupted.exit_code else "failed")
+        raise
+    return _finish(run, record, "ready" if run.changed else "unchanged")
+
+
+def _finish(run: Run, record: RunRecord, outcome: str) -> Report:
+    if run.tree is not None:
+        shutil.rmtree(run.tree, ignore_errors=True)
+    run.progress.tell("end", status=outcome)
+    commit = run.found_commit.sha if run.found_commit else ""
+    layers = len(run.layers) if outcome in ("ready", "unchanged") else 0
+    return record.finish(outcome, commit, {"layers": layers, "secrets": run.secrets if layers else 0}, run.notes)
+
+
+def _sink(options: Options) -> Sink:
+    if options.output == "json":
+        return JsonSink()
+    if sys.stderr.isatty():
+        from blackstart.report.live import LiveSink
+
+        return LiveSink()
+    return PlainSink()

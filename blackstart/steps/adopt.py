@@ -1,0 +1,87 @@
+"""Adoption: what exists in the cluster but not in the state, because a run was killed or a state was lost.
+
+Design, section 6: namespaces and Helm releases are imported; the Secret is never imported (its content would enter
+the state) but deleted and created again; only what carries our label or release name is touched.
+"""
+
+from __future__ import annotations
+
+from blackstart.errors import GateBroken, Unsafe
+from blackstart.steps.run import Run
+from blackstart.steps.states import read_state
+from blackstart.synth import Resource, Stack
+from blackstart.tools.kubernetes import Cluster, Object
+from blackstart.tools.terraform import Terraform
+
+OURS = ("app.kubernetes.io/managed-by", "blackstart")
+
+
+def adopt(run: Run, stack: Stack, terraform: Terraform) -> None:
+    """Bring what exists into the state, as far as it is ours."""
+    cluster = run.cluster()
+    expected = stack.resources()
+    if any(resource.kind == "helm_release" for resource in expected):
+        unlock_releases(run, cluster)
+    state = read_state(run, stack, terraform)
+    known = set(state.addresses()) if state else set()
+    for resource in expected:
+        if resource.address not in known:
+            _adopt_one(run, cluster, terraform, resource)
+
+
+def _adopt_one(run: Run, cluster: Cluster, terraform: Terraform, resource: Resource) -> None:
+    if resource.kind in ("kubernetes_namespace", "kubernetes_namespace_v1"):
+        namespace = cluster.get("Namespace", resource.name)
+        if namespace is not None:
+            require_not_terminating(namespace)
+            terraform.adopt(resource.address, resource.name)
+            run.progress.note(f"adopted Namespace/{resource.name}")
+    elif resource.kind in ("kubernetes_secret", "kubernetes_secret_v1"):
+        _make_room(run, cluster, resource)
+    elif resource.kind == "helm_release" and _revisions(cluster, resource):
+        terraform.adopt(resource.address, f"{resource.namespace}/{resource.name}")
+        run.progress.note(f"adopted Helm release {resource.namespace}/{resource.name}")
+
+
+def _make_room(run: Run, cluster: Cluster, resource: Resource) -> None:
+    found = cluster.get("Secret", resource.name, resource.namespace)
+    if found is None:
+        return
+    if (found["metadata"].get("labels") or {}).get(OURS[0]) != OURS[1]:
+        raise Unsafe(
+            f"Secret {resource.namespace}/{resource.name} exists and is not ours (no label {OURS[0]}={OURS[1]})",
+            hint=f"look at it; to hand it over: kubectl -n {resource.namespace} label secret {resource.name} "
+            f"{OURS[0]}={OURS[1]}",
+        )
+    cluster.delete("Secret", resource.name, resource.namespace)
+    run.progress.note(f"Secret/{resource.name} is made anew: importing it would put the key into the state")
+
+
+def require_not_terminating(namespace: Object) -> None:
+    """Raises GateBroken for a namespace stuck in deletion, naming what holds it; finalizers are never stripped."""
+    if not namespace["metadata"].get("deletionTimestamp"):
+        return
+    name = namespace["metadata"]["name"]
+    conditions = namespace.get("status", {}).get("conditions", ())
+    held = [found["message"] for found in conditions if found["status"] == "True" and found.get("message")]
+    raise GateBroken(
+        f"namespace {name} is being deleted and does not end: {'; '.join(held) or 'no reason given'}",
+        hint="remove what holds it (the finalizers named above), then: blackstart recover",
+    )
+
+
+def unlock_releases(run: Run, cluster: Cluster) -> None:
+    """Remove the newest revision of a release of ours that a killed run left pending (Helm's own lock)."""
+    for secret in cluster.list_all("Secret", "flux-system", labels="owner=helm"):
+        labels = secret["metadata"]["labels"]
+        if labels.get("name") in ("flux-crds", "flux", "flux-sync") and labels.get("status", "").startswith(
+            "pending"
+        ):
+            cluster.delete("Secret", secret["metadata"]["name"], "flux-system")
+            run.progress.note(
+                f"unlocked Helm release {labels['name']}: revision {labels['version']} was left pending"
+            )
+
+
+def _revisions(cluster: Cluster, resource: Resource) -> list[Object]:
+    return cluster.list_all("Secret", resource.namespace, labels=f"owner=helm,name={resource.name}")

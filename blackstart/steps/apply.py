@@ -1,0 +1,109 @@
+"""One stack brought to its configuration: initialized, adopted, applied."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from blackstart import toolchain
+from blackstart.config.workspace import write_private
+from blackstart.errors import GateBroken
+from blackstart.gates import Ready
+from blackstart.gates.key import key_secret
+from blackstart.gates.nodes import nodes
+from blackstart.progress import StepNote
+from blackstart.steps.adopt import adopt
+from blackstart.steps.run import Run
+from blackstart.steps.states import push_errored
+from blackstart.synth import Stack
+from blackstart.tools.terraform import Terraform
+from blackstart.waiting import Wait, Watched, wait_for
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyCluster:
+    """The cluster stack, to nodes that are Ready."""
+
+    name: str = "cluster"
+
+    def run(self, run: Run, note: StepNote) -> None:
+        """Ends with the API answering and nodes Ready, CNI included (design, section 5)."""
+        apply_stack(run, run.manifest.stack("cluster"))
+        cluster = run.cluster()
+        wait = Wait("nodes", (Watched("Node"),), run.config.timeouts.cluster)
+        ready, _ = wait_for(cluster, wait, nodes, lambda why: run.progress.waiting(self.name, why))
+        note.text = f"control plane {cluster.version()}, {ready.note}"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyKey:
+    """Namespace `flux-system` and the Secret `sops-age`, before Flux can look at an encrypted file."""
+
+    name: str = "sops-age"
+
+    def run(self, run: Run, note: StepNote) -> None:
+        """A plan does not see content that drifted: the live Secret is compared and replaced when wrong."""
+        stack = run.manifest.stack("sops-age")
+        apply_stack(run, stack)
+        if not isinstance(self._looked_at(run), Ready):
+            address = stack.address_of("kubernetes_secret", "kubernetes_secret_v1")
+            run.applied[stack.id] = run.terraform(stack).apply(replace=(address,))
+        outcome = self._looked_at(run)
+        if not isinstance(outcome, Ready):
+            raise GateBroken(f"Secret sops-age: {outcome.reason}", hint="blackstart keys verify")
+        note.text = f"{outcome.note}, opens {run.secrets} of {run.secrets} secrets"
+
+    def _looked_at(self, run: Run) -> object:
+        return key_secret(run.cluster().get("Secret", "sops-age", "flux-system"), run.key.recipients)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFlux:
+    """Flux itself and what it reads from."""
+
+    name: str = "flux"
+
+    def run(self, run: Run, note: StepNote) -> None:
+        """CRDs, controllers, source: three Helm releases."""
+        apply_stack(run, run.manifest.stack("flux"))
+        note.text = f"{run.config.flux.version}, source {run.config.git.branch}@{run.commit.short}"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySingle:
+    """All in one state (`state.layout: single`)."""
+
+    name: str = "apply"
+
+    def run(self, run: Run, note: StepNote) -> None:
+        """Cluster, key, Flux; the in-graph gate included."""
+        apply_stack(run, run.manifest.stack("single"))
+        note.text = "1 stack"
+
+
+def apply_stack(run: Run, stack: Stack) -> None:
+    """Initialize where needed, push back what a killed run left, adopt, apply."""
+    terraform = run.terraform(stack)
+    initialize(run, stack, terraform)
+    push_errored(run, stack, terraform)
+    if stack.part != "cluster":
+        run.cluster()
+        adopt(run, stack, terraform)
+    step = stack.part if stack.part != "single" else "apply"
+    run.applied[stack.id] = terraform.apply(on_resource=lambda what: run.progress.waiting(step, what))
+
+
+def initialize(run: Run, stack: Stack, terraform: Terraform) -> None:
+    """`terraform init`, but not again for the same providers and backend."""
+    marker = stack.folder / ".terraform" / "blackstart-initialized"
+    wanted = _fingerprint(stack, run)
+    if marker.is_file() and marker.read_text() == wanted:
+        return
+    terraform.init()
+    write_private(marker, wanted)
+
+
+def _fingerprint(stack: Stack, run: Run) -> str:
+    rc = toolchain.terraformrc(run.config.providers)
+    parts = (stack.terraform_block(), rc.read_text() if rc.is_file() else "", str(stack.folder))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

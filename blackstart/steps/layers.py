@@ -1,0 +1,161 @@
+"""The layers: watched to Ready in `dependsOn` order; whoever waited is told the moment it may go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from blackstart.errors import GateBroken, GateTimeout
+from blackstart.gates import Broken, Key, Object, Outcome, Ready, Snapshot, Waiting, condition
+from blackstart.gates.flux import NAMESPACE, at_commit, layer, reconciled, releases_of, source
+from blackstart.gates.tree import not_ready_tree
+from blackstart.layers import Layer
+from blackstart.progress import StepNote
+from blackstart.steps.run import Run
+from blackstart.tools.kubernetes import Cluster
+from blackstart.waiting import Watch, Watched
+
+REQUESTED = "reconcile.fluxcd.io/requestedAt"
+ROOT: Key = ("Kustomization", NAMESPACE, "flux-system")
+WATCHED = (Watched("GitRepository", NAMESPACE), Watched("Kustomization"), Watched("HelmRelease"))
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLayers:
+    """Every layer Ready at the commit; `until` names the layers that are enough (blank: all)."""
+
+    until: tuple[str, ...] = ()
+    name: str = "layers"
+
+    def run(self, run: Run, note: StepNote) -> None:
+        """Raises GateBroken for a layer that waiting cannot mend, GateTimeout with the tree of what is not Ready."""
+        waited = [one for one in run.layers if not self.until or one.name in self.until]
+        Follow(run, run.cluster(), waited).to_ready()
+        note.text = f"{len(waited)} layers"
+
+
+@dataclass(slots=True)
+class Follow:
+    """Follows the layers of one run; a layer once seen Ready stays so (latched)."""
+
+    run: Run
+    cluster: Cluster
+    waited: list[Layer]
+    latched: set[str] = field(default_factory=set)
+    told: dict[Key, str] = field(default_factory=dict)
+
+    def to_ready(self) -> None:
+        """Watch until every layer is Ready at the commit."""
+        timeout = self.run.config.timeouts.layers
+        watch = Watch(self.cluster, WATCHED)
+        snapshot: Snapshot = {}
+        try:
+            for snapshot in watch.snapshots(time.monotonic() + timeout):
+                if self._looked_at(snapshot):
+                    return
+        finally:
+            watch.stop()
+        raise GateTimeout(
+            f"layers not Ready after {timeout}s",
+            tree=not_ready_tree(self.cluster, snapshot, [one.name for one in self.waited]),
+            hint="mend it in Git, push, then: blackstart up (finished layers are kept)",
+        )
+
+    def _looked_at(self, snapshot: Snapshot) -> bool:
+        commit = self.run.commit.sha
+        fetched = source(snapshot, commit)
+        if isinstance(fetched, Broken):
+            raise GateBroken(f"GitRepository/flux-system: {fetched.reason}", hint="blackstart status")
+        self._hurry_source(snapshot, fetched)
+        self._hurry_root(snapshot, fetched)
+        for one in self.waited:
+            if one.name not in self.latched:
+                self._look_at(snapshot, one, layer(snapshot, one.name, commit))
+        self._hurry_dependants(snapshot)
+        return all(one.name in self.latched for one in self.waited)
+
+    def _look_at(self, snapshot: Snapshot, one: Layer, outcome: Outcome) -> None:
+        step = f"layers/{one.name}"
+        self._tell_releases(snapshot, one)
+        match outcome:
+            case Ready():
+                self.latched.add(one.name)
+                releases = releases_of(snapshot, snapshot[("Kustomization", NAMESPACE, one.name)])
+                self.run.progress.ready(step, f"{len(releases)} releases" if releases else "")
+            case Broken(reason):
+                if reason == "suspended" and one.name in self.run.suspended:
+                    self.run.progress.waiting(step, "held back until the data is restored")
+                else:
+                    raise GateBroken(
+                        f"{one.name}: {reason}", hint=f"flux resume kustomization {one.name}, or mend it in Git"
+                    )
+            case Waiting(reason):
+                waits_for = [name for name in one.depends_on if name not in self.latched]
+                self.run.progress.waiting(step, f"after {', '.join(waits_for)}" if waits_for else reason)
+
+    def _tell_releases(self, snapshot: Snapshot, one: Layer) -> None:
+        owner = snapshot.get(("Kustomization", NAMESPACE, one.name))
+        for (_, _, name), release in releases_of(snapshot, owner) if owner else ():
+            step = f"layers/{one.name}/HelmRelease/{name}"
+            match reconciled(release):
+                case Ready():
+                    if step not in self.run.released:
+                        self.run.released.add(step)
+                        self.run.progress.ready(step)
+                case Waiting(reason) | Broken(reason):
+                    self.run.released.discard(step)
+                    self.run.progress.waiting(step, reason)
+
+    def _hurry_source(self, snapshot: Snapshot, fetched: Outcome) -> None:
+        key: Key = ("GitRepository", NAMESPACE, "flux-system")
+        if isinstance(fetched, Waiting) and key in snapshot:
+            self._annotate(key, self.run.commit.sha)
+
+    def _hurry_root(self, snapshot: Snapshot, fetched: Outcome) -> None:
+        root = snapshot.get(ROOT)
+        if root is not None and isinstance(fetched, Ready) and not isinstance(self._at_commit(root), Ready):
+            self._annotate(ROOT, self.run.commit.sha)
+
+    def _hurry_dependants(self, snapshot: Snapshot) -> None:
+        """Flux looks at a dependency again every 30 s; an annotation makes it look now (design, section 5)."""
+        for key, thing in snapshot.items():
+            if key[0] not in ("Kustomization", "HelmRelease") or not _waits_for_dependency(thing):
+                continue
+            if all(self._is_ready(snapshot, key, needed) for needed in thing["spec"]["dependsOn"]):
+                self._annotate(key, _state_of_dependencies(snapshot, key, thing))
+
+    def _is_ready(self, snapshot: Snapshot, key: Key, needed: Mapping[str, str]) -> bool:
+        thing = snapshot.get((key[0], needed.get("namespace") or key[1], needed["name"]))
+        if thing is None:
+            return False
+        outcome = self._at_commit(thing) if key[0] == "Kustomization" else reconciled(thing)
+        return isinstance(outcome, Ready)
+
+    def _at_commit(self, thing: Object) -> Outcome:
+        return at_commit(thing, self.run.commit.sha)
+
+    def _annotate(self, key: Key, reason: str) -> None:
+        """Ask Flux to look at an object now, once for each reason."""
+        if self.told.get(key) == reason:
+            return
+        self.told[key] = reason
+        moment = datetime.now(UTC).isoformat()
+        self.cluster.patch(key[0], key[2], key[1], {"metadata": {"annotations": {REQUESTED: moment}}})
+
+
+def _waits_for_dependency(thing: Object) -> bool:
+    if not thing.get("spec", {}).get("dependsOn") or thing["spec"].get("suspend"):
+        return False
+    return condition(thing, "Ready").get("reason") == "DependencyNotReady"
+
+
+def _state_of_dependencies(snapshot: Snapshot, key: Key, thing: Object) -> str:
+    found = []
+    for needed in thing["spec"]["dependsOn"]:
+        other = snapshot.get((key[0], needed.get("namespace") or key[1], needed["name"]), {})
+        found.append(
+            str(other.get("status", {}).get("lastAppliedRevision") or other.get("status", {}).get("history"))
+        )
+    return "|".join([condition(thing, "Ready").get("lastTransitionTime", ""), *found])
