@@ -72,8 +72,7 @@ def layers_in(snapshot: Snapshot) -> list[Object]:
     ordered: list[Object] = []
     while found:
         free = [name for name, thing in found.items() if not set(_needs(thing)) & set(found)]
-        for name in sorted(free or found):
-            ordered.append(found.pop(name))
+        ordered += [found.pop(name) for name in sorted(free or found)]
     return ordered
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from blackstart.config import ClusterConfig, Workspace
 from blackstart.config.cache import FLUX_CHARTS, REGISTRY_LOCK, builtin_lock, flux_chart
@@ -33,12 +33,40 @@ class Stack:
     folder: Path
     dependencies: tuple[str, ...]
 
+    def configuration(self) -> dict[str, Any]:
+        """The stack as terraform reads it."""
+        found: dict[str, Any] = json.loads((self.folder / "cdk.tf.json").read_text())
+        return found
+
+    def resources(self) -> list[Resource]:
+        """The managed resources that the stack declares."""
+        declared = self.configuration().get("resource", {})
+        return [
+            Resource(f"{kind}.{label}", kind, *_named(body))
+            for kind, bodies in sorted(declared.items())
+            for label, body in bodies.items()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A declared resource: its address, its type, and what it is called in the cluster (blank outside)."""
+
+    address: str
+    kind: str
+    name: str
+    namespace: str
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The stacks of a cluster, in the order they are applied."""
 
     stacks: tuple[Stack, ...]
+
+    def stack(self, part: Part) -> Stack:
+        """The stack that holds a part; in the single layout all parts are in one."""
+        return next(stack for stack in self.stacks if stack.part in (part, "single"))
 
 
 def synth(workspace: Workspace, config: ClusterConfig) -> Manifest:
@@ -102,3 +130,9 @@ def _files(root: Path, config: ClusterConfig) -> Iterator[Path]:
         found |= set(flux_chart(name, config.flux.version).rglob("*"))
     found |= {builtin_lock(), root / REGISTRY_LOCK}
     yield from sorted(path for path in found if path.is_file() and path.suffix != ".pyc")
+
+
+def _named(body: dict[str, Any]) -> tuple[str, str]:
+    metadata = body.get("metadata", body)
+    first = metadata[0] if isinstance(metadata, list) else metadata
+    return str(first.get("name", "")), str(first.get("namespace", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 from blackstart import toolchain
@@ -46,7 +47,7 @@ class ApplyKey:
         stack = run.manifest.stack("sops-age")
         apply_stack(run, stack)
         if not isinstance(self._looked_at(run), Ready):
-            address = stack.address_of("kubernetes_secret", "kubernetes_secret_v1")
+            address = next(one.address for one in stack.resources() if one.name == "sops-age")
             run.applied[stack.id] = run.terraform(stack).apply(replace=(address,))
         outcome = self._looked_at(run)
         if not isinstance(outcome, Ready):
@@ -105,5 +106,6 @@ def initialize(run: Run, stack: Stack, terraform: Terraform) -> None:
 
 def _fingerprint(stack: Stack, run: Run) -> str:
     rc = toolchain.terraformrc(run.config.providers)
-    parts = (stack.terraform_block(), rc.read_text() if rc.is_file() else "", str(stack.folder))
+    block = json.dumps(stack.configuration()["terraform"], sort_keys=True)
+    parts = (block, rc.read_text() if rc.is_file() else "", str(stack.folder))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
