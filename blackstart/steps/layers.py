@@ -73,6 +73,7 @@ class Follow:
         for one in self.waited:
             if one.name not in self.latched:
                 self._look_at(snapshot, one, layer(snapshot, one.name, commit))
+            self._hurry_health(snapshot, one)
         self._hurry_dependants(snapshot)
         return all(one.name in self.latched for one in self.waited)
 
@@ -125,6 +126,17 @@ class Follow:
                 continue
             if all(self._is_ready(snapshot, key, needed) for needed in thing["spec"]["dependsOn"]):
                 self._annotate(key, _state_of_dependencies(snapshot, key, thing))
+
+    def _hurry_health(self, snapshot: Snapshot, one: Layer) -> None:
+        """A health check polls every 5 s; a request starts it anew the moment the releases are Ready (decision 0020)."""
+        key: Key = ("Kustomization", NAMESPACE, one.name)
+        thing = snapshot.get(key)
+        if one.name in self.latched or thing is None:
+            return
+        checking = condition(thing, "Reconciling").get("message", "").startswith("Running health checks")
+        releases = [release for _, release in releases_of(snapshot, thing)]
+        if checking and releases and all(isinstance(reconciled(release), Ready) for release in releases):
+            self._annotate(key, f"healthy at {self.run.commit.sha}")
 
     def _is_ready(self, snapshot: Snapshot, key: Key, needed: Mapping[str, str]) -> bool:
         thing = snapshot.get((key[0], needed.get("namespace") or key[1], needed["name"]))
