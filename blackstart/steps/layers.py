@@ -128,7 +128,7 @@ class Follow:
                 self._annotate(key, _state_of_dependencies(snapshot, key, thing))
 
     def _hurry_health(self, snapshot: Snapshot, one: Layer) -> None:
-        """A health check polls every 5 s; a request starts it anew the moment the releases are Ready (decision 0020)."""
+        """A health check polls every 5 s: a request starts it anew once the releases are Ready (decision 0020)."""
         key: Key = ("Kustomization", NAMESPACE, one.name)
         thing = snapshot.get(key)
         if one.name in self.latched or thing is None:
