@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from blackstart.config import ClusterConfig
 from blackstart.steps import Step
 from blackstart.steps.apply import ApplyCluster, ApplyFlux, ApplyKey, ApplySingle
+from blackstart.steps.drain import DestroyStack, DrainLayers
 from blackstart.steps.layers import WaitLayers
 from blackstart.steps.prepare import FindKey, PinCommit, Preflight, Publish, Synthesize
 
@@ -25,3 +28,15 @@ def bring_up(config: ClusterConfig) -> list[Step]:
     if config.state.layout == "single":
         stacks = [ApplySingle()]
     return [Publish(), *stacks, WaitLayers()]
+
+
+def down(config: ClusterConfig) -> list[Step]:
+    """Everything away: the layers in reverse order, then the stacks; an `existing` cluster itself stays."""
+    if config.state.layout == "single":
+        return [*prepare(), DrainLayers(), DestroyStack("single")]
+    return [*prepare(), DrainLayers(), DestroyStack("flux"), DestroyStack("sops-age"), DestroyStack("cluster")]
+
+
+def printed(steps: Sequence[Step]) -> str:
+    """A recipe for `--dry-run`: one line a step."""
+    return "\n".join(f"{step.name:<10} {(type(step).__doc__ or '').splitlines()[0]}" for step in steps)

@@ -17,7 +17,6 @@ def up(options: Options, ref: str, dry_run: bool) -> None:
     """Bring everything to Ready; a second run changes nothing."""
     if dry_run:
         _, config = one_cluster(options)
-        for step in recipes.up(config):
-            click.echo(f"{step.name:<10} {(type(step).__doc__ or '').splitlines()[0]}")
+        click.echo(recipes.printed(recipes.up(config)))
         return
     carry_out(options, "up", recipes.up, ref=ref)

@@ -1,0 +1,34 @@
+"""`blackstart down`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from blackstart import recipes
+from blackstart.cli.options import Options
+from blackstart.cli.running import carry_out, one_cluster
+from blackstart.errors import Unsafe
+
+
+@click.command()
+@click.option("--confirm", default="", help="The cluster's name, instead of typing it.")
+@click.option("--dry-run", is_flag=True, help="Print the steps and stop.")
+@click.pass_obj
+def down(options: Options, confirm: str, dry_run: bool) -> None:
+    """Drain the Flux layers in reverse order, then destroy the stacks."""
+    ws, config = one_cluster(options)
+    if dry_run:
+        click.echo(recipes.printed(recipes.down(config)))
+        return
+    if config.provider != "embedded" and confirm != ws.cluster:
+        _ask(ws.cluster)
+    carry_out(options, "down", recipes.down)
+
+
+def _ask(cluster: str) -> None:
+    if not sys.stdin.isatty():
+        raise Unsafe(f"{cluster} is not a throwaway", hint=f"blackstart --cluster {cluster} down --confirm {cluster}")
+    if click.prompt(f"This destroys {cluster}. Type its name to go on", default="", show_default=False) != cluster:
+        raise Unsafe("not the cluster's name: nothing was changed", hint="blackstart status")

@@ -1,0 +1,137 @@
+"""`down`: layers first, in reverse order, while Flux still runs; then the stacks (issue 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blackstart.errors import GateTimeout
+from blackstart.gates import Object, Outcome, Ready, Snapshot, Waiting
+from blackstart.gates.flux import NAMESPACE
+from blackstart.progress import StepNote
+from blackstart.status import layers_in, take
+from blackstart.steps.apply import initialize
+from blackstart.steps.run import Run
+from blackstart.steps.states import back_up, read_state_text
+from blackstart.synth import Part
+from blackstart.tools.kubernetes import ApiUnreachable, Cluster
+from blackstart.waiting import Wait, Watched, wait_for
+
+FROZEN = {"metadata": {"annotations": {"blackstart/frozen": "down"}}, "spec": {"suspend": True}}
+THAWED = {"metadata": {"annotations": {"blackstart/frozen": None}}, "spec": {"suspend": False}}
+
+
+@dataclass(frozen=True, slots=True)
+class DrainLayers:
+    """Delete the layers, dependants first; each waits until Flux has pruned what it applied."""
+
+    name: str = "layers"
+
+    def run(self, run: Run, note: StepNote) -> None:
+        """Raises GateTimeout naming the finalizers that hold a layer; they are never stripped."""
+        cluster = reachable(run)
+        if cluster is None:
+            note.skipped = True
+            note.text = "the cluster does not answer: nothing to drain"
+            return
+        layers = list(reversed(layers_in(take(cluster))))
+        cluster.patch("Kustomization", "flux-system", NAMESPACE, FROZEN)
+        for layer in layers:
+            self._drain(run, cluster, layer)
+        cluster.delete("Kustomization", "flux-system", NAMESPACE)
+        self._wait_for_volumes(run, cluster)
+        note.text = f"{len(layers)} layers drained"
+
+    def _drain(self, run: Run, cluster: Cluster, layer: Object) -> None:
+        name, namespace = layer["metadata"]["name"], layer["metadata"]["namespace"]
+        step = f"layers/{name}"
+        run.progress.tell("step", step, "started")
+        cluster.patch(
+            "Kustomization", name, namespace, {"spec": {"suspend": False}}
+        )  # a suspended one prunes nothing
+        cluster.delete("Kustomization", name, namespace)
+
+        def gone(snapshot: Snapshot) -> Outcome:
+            left = snapshot.get(("Kustomization", namespace, name))
+            return Waiting(f"finalizers {', '.join(left['metadata'].get('finalizers', []))}") if left else Ready()
+
+        wait = Wait(step, (Watched("Kustomization", namespace),), run.config.timeouts.layers, "blackstart status")
+        wait_for(cluster, wait, gone, lambda why: run.progress.waiting(step, why))
+        run.progress.ready(step, "pruned")
+
+    def _wait_for_volumes(self, run: Run, cluster: Cluster) -> None:
+        """LoadBalancer Services and volumes with policy Delete end with their controllers, so before them."""
+        wait = Wait("volumes and load balancers", (Watched("Service"), Watched("PersistentVolume")), 60)
+        try:
+            wait_for(cluster, wait, released, lambda why: run.progress.waiting(self.name, why))
+        except GateTimeout as error:
+            run.progress.warning(f"{error.message}: go on without; look for what is left outside the cluster")
+
+
+def released(snapshot: Snapshot) -> Outcome:
+    """Whether nothing is left that holds something outside the cluster."""
+    for (kind, namespace, name), thing in snapshot.items():
+        if kind == "Service" and thing["spec"].get("type") == "LoadBalancer":
+            return Waiting(f"Service/{namespace}/{name} still has its load balancer")
+        bound = thing.get("status", {}).get("phase") in ("Bound", "Released")
+        if kind == "PersistentVolume" and bound and thing["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
+            return Waiting(f"PersistentVolume/{name} is not released")
+    return Ready()
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyStack:
+    """Destroy one stack; of a cluster that is gone only the state is tidied."""
+
+    part: Part
+
+    @property
+    def name(self) -> str:
+        """The stack's part."""
+        return self.part
+
+    def run(self, run: Run, note: StepNote) -> None:
+        """Back up the state, then destroy."""
+        stack = run.manifest.stack(self.part)
+        terraform = run.terraform(stack)
+        text = read_state_text(run, stack, terraform) if run.config.state.backend == "local" else "?"
+        if not text.strip():
+            note.skipped = True
+            note.text = "nothing there"
+            return
+        initialize(run, stack, terraform)
+        text = read_state_text(run, stack, terraform)
+        back_up(run, stack.id, text)
+        if self.part != "cluster" and reachable(run) is None:
+            self._tidy(run)
+            note.text = "the cluster is gone: its state is tidied"
+            return
+        done = terraform.destroy(on_resource=lambda what: run.progress.waiting(self.part, what))
+        note.text = f"{done.removed} resources destroyed"
+
+    def _tidy(self, run: Run) -> None:
+        terraform = run.terraform(run.manifest.stack(self.part))
+        state = terraform.pull()
+        if state is not None:
+            terraform.forget(state.addresses() if self.part != "single" else state.addresses(in_cluster=True))
+        if self.part == "single":
+            terraform.destroy()
+
+
+def reachable(run: Run) -> Cluster | None:
+    """The cluster, or None when the provider proves that it is gone. Silence is not a proof: it raises."""
+    existence = run.provider.exists()
+    if not existence.exists or not existence.running:
+        return None
+    try:
+        return run.cluster()
+    except ApiUnreachable:
+        if run.provider.exists().running:
+            raise
+        return None
+
+
+def thaw(cluster: Cluster) -> None:
+    """Undo what an interrupted `down` froze."""
+    root = cluster.get("Kustomization", "flux-system", NAMESPACE)
+    if root and root["metadata"].get("annotations", {}).get("blackstart/frozen"):
+        cluster.patch("Kustomization", "flux-system", NAMESPACE, THAWED)
