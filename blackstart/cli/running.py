@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
@@ -12,10 +14,12 @@ from blackstart.cli.options import Options
 from blackstart.config import ClusterConfig, Workspace, load
 from blackstart.errors import BlackstartError, Interrupted
 from blackstart.lock import locked
-from blackstart.progress import JsonSink, PlainSink, Progress, Sink
+from blackstart.progress import Event, JsonSink, PlainSink, Progress, Sink
 from blackstart.report.closing import closing
 from blackstart.report.record import Report, RunRecord, open_run
 from blackstart.steps import Step, execute
+from blackstart.steps.layers import WaitLayers
+from blackstart.steps.prepare import PinCommit
 from blackstart.steps.run import Run
 from blackstart.tools.process import redact
 
@@ -73,3 +77,26 @@ def _sink(options: Options) -> Sink:
 
         return LiveSink()
     return PlainSink()
+
+
+def quiet_sink() -> Sink:
+    """For commands whose answer is what counts: only warnings are told."""
+    plain = PlainSink()
+
+    def sink(event: Event) -> None:
+        if event.event == "warning":
+            plain(event)
+
+    return sink
+
+
+def hold_gates(options: Options) -> None:
+    """Wait until every layer is Ready at the commit that should be deployed (`status --wait`); applies nothing."""
+    ws, config = one_cluster(options)
+    with tempfile.TemporaryDirectory(prefix="blackstart-status-") as folder:
+        run = Run(ws, config, Progress(_sink(options)), Path(folder))
+        try:
+            execute([PinCommit(), WaitLayers()], run)
+        finally:
+            if run.tree is not None:
+                shutil.rmtree(run.tree, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from blackstart.cli.options import Options
-from blackstart.cli.running import one_cluster
+from blackstart.cli.running import hold_gates, one_cluster
 from blackstart.errors import GateBroken
 from blackstart.status import status as look
 
@@ -21,8 +21,6 @@ def status(ctx: click.Context, wait: bool) -> None:
     options: Options = ctx.obj
     ws, config = one_cluster(options)
     if wait:
-        from blackstart.cli.running import hold_gates
-
         hold_gates(options)
     found = look(ws, config)
     click.echo(json.dumps(found) if options.output == "json" else table(found))
