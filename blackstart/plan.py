@@ -21,7 +21,7 @@ from blackstart.tools.git import Git
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """One stack: its changes as (address, action); `after` names the stack that must exist before it can be planned."""
+    """One stack: its changes as (address, action); `after` names the stack without which it cannot be planned."""
 
     name: str
     changes: tuple[tuple[str, str], ...]

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import click
 
 from blackstart import recipes
+from blackstart.cli.fleet import rollout_options, selected, selection_options, work
 from blackstart.cli.options import Options
 from blackstart.cli.running import carry_out, one_cluster
+from blackstart.fleet import Rollout
 
 
 @click.command()
 @click.option("--ref", default="HEAD", help="The commit to deploy, when git.url is worktree.")
 @click.option("--dry-run", is_flag=True, help="Print the steps and stop.")
+@selection_options
+@rollout_options
 @click.pass_obj
-def up(options: Options, ref: str, dry_run: bool) -> None:
+def up(
+    options: Options, ref: str, dry_run: bool, every: bool, match: str, more: tuple[str, ...], **rollout: Any
+) -> None:
     """Bring everything to Ready; a second run changes nothing."""
+    chosen = selected(options, every, match, more)
+    if chosen.is_fleet and not dry_run:
+        work(options, ["up", "--ref", ref], chosen, Rollout(**rollout))
+    options = replace(options, clusters=tuple(more) or options.clusters)
     if dry_run:
         _, config = one_cluster(options)
         click.echo(recipes.printed(recipes.up(config)))
