@@ -24,15 +24,11 @@ def selection_options(command: Decorated) -> Decorated:
 
 def rollout_options(command: Decorated) -> Decorated:
     """`--max-parallel`, `--canary`, `--max-failures`: how a fleet is worked through."""
-    command = click.option(
-        "--max-failures", default=1, show_default=True, help="Begin no more after so many (0: all)."
-    )(command)
-    command = click.option("--canary", default="", help="This cluster first; it must be Ready before the others.")(
-        command
-    )
-    return click.option(
-        "--max-parallel", default=4, show_default=True, type=click.IntRange(1), help="So many at a time."
-    )(command)
+    several = click.IntRange(1)
+    failures = click.option("--max-failures", default=1, show_default=True, help="Begin no more after (0: never).")
+    canary = click.option("--canary", default="", help="First; the others only when it is Ready.")
+    parallel = click.option("--max-parallel", default=4, show_default=True, type=several, help="At a time.")
+    return parallel(canary(failures(command)))
 
 
 def selected(options: Options, every: bool, match: str, more: Sequence[str]) -> Selection:

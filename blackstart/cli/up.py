@@ -26,7 +26,7 @@ def up(
     """Bring everything to Ready; a second run changes nothing."""
     chosen = selected(options, every, match, more)
     if chosen.is_fleet and not dry_run:
-        work(options, ["up", "--ref", ref], chosen, Rollout(**rollout))
+        work(options, ["up", "--ref", ref], chosen, Rollout(**rest))
     options = replace(options, clusters=tuple(more) or options.clusters)
     if dry_run:
         _, config = one_cluster(options)
