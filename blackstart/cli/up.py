@@ -20,10 +20,9 @@ from blackstart.fleet import Rollout
 @selection_options
 @rollout_options
 @click.pass_obj
-def up(
-    options: Options, ref: str, dry_run: bool, every: bool, match: str, more: tuple[str, ...], **rollout: Any
-) -> None:
+def up(options: Options, ref: str, dry_run: bool, every: bool, match: str, **rest: Any) -> None:
     """Bring everything to Ready; a second run changes nothing."""
+    more = rest.pop("more")
     chosen = selected(options, every, match, more)
     if chosen.is_fleet and not dry_run:
         work(options, ["up", "--ref", ref], chosen, Rollout(**rest))
