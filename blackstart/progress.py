@@ -96,6 +96,8 @@ class PlainSink:
         self._last: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
+        if event.event == "step" and event.status == "started":
+            return
         if event.event == "step" and self._last.get(event.step) == event.status + event.reason:
             return
         self._last[event.step] = event.status + event.reason

@@ -20,7 +20,7 @@ from blackstart.fleet import Rollout
 @selection_options
 @rollout_options
 @click.pass_obj
-def up(options: Options, ref: str, dry_run: bool, every: bool, match: str, **rest: Any) -> None:
+def up(options: Options, /, ref: str, dry_run: bool, every: bool, match: str, **rest: Any) -> None:
     """Bring everything to Ready; a second run changes nothing."""
     more = rest.pop("more")
     chosen = selected(options, every, match, more)

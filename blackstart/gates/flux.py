@@ -25,9 +25,11 @@ def reconciled(thing: Object) -> Outcome:
     current = thing["metadata"].get("generation", 0) == thing.get("status", {}).get("observedGeneration", -1)
     if ready.get("status") == "True" and current:
         return Ready(ready.get("message", ""))
-    if not current:
+    progress = condition(thing, "Reconciling")
+    if not current and not progress:
         return Waiting("an older generation is being looked at")
-    return Waiting(f"{ready.get('reason', '')}: {ready.get('message', '')}")
+    told = progress if progress and ready.get("status") != "False" else ready
+    return Waiting(f"{told.get('reason', '')}: {told.get('message', '')}")
 
 
 def revision_of(thing: Object) -> str:

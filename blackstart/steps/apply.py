@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from blackstart import toolchain
 from blackstart.config.workspace import write_private
 from blackstart.errors import GateBroken
-from blackstart.gates import Ready
+from blackstart.gates import Outcome, Ready
 from blackstart.gates.key import key_secret
 from blackstart.gates.nodes import nodes
 from blackstart.progress import StepNote
@@ -54,7 +54,7 @@ class ApplyKey:
             raise GateBroken(f"Secret sops-age: {outcome.reason}", hint="blackstart keys verify")
         note.text = f"{outcome.note}, opens {run.secrets} of {run.secrets} secrets"
 
-    def _looked_at(self, run: Run) -> object:
+    def _looked_at(self, run: Run) -> Outcome:
         return key_secret(run.cluster().get("Secret", "sops-age", "flux-system"), run.key.recipients)
 
 
@@ -97,15 +97,15 @@ def apply_stack(run: Run, stack: Stack) -> None:
 def initialize(run: Run, stack: Stack, terraform: Terraform) -> None:
     """`terraform init`, but not again for the same providers and backend."""
     marker = stack.folder / ".terraform" / "blackstart-initialized"
-    wanted = _fingerprint(stack, run)
-    if marker.is_file() and marker.read_text() == wanted:
+    if marker.is_file() and marker.read_text() == _fingerprint(stack, run):
         return
     terraform.init()
-    write_private(marker, wanted)
+    write_private(marker, _fingerprint(stack, run))
 
 
 def _fingerprint(stack: Stack, run: Run) -> str:
-    rc = toolchain.terraformrc(run.config.providers)
+    """Of what init reads, and of the lock file as init has left it."""
     block = json.dumps(stack.configuration()["terraform"], sort_keys=True)
-    parts = (block, rc.read_text() if rc.is_file() else "", str(stack.folder))
+    files = (toolchain.terraformrc(run.config.providers), stack.folder / ".terraform.lock.hcl")
+    parts = (block, str(stack.folder), *(file.read_text() if file.is_file() else "" for file in files))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
