@@ -86,7 +86,7 @@ def _built(git: Git, sha: str, config: ClusterConfig) -> Wiring:
     folder = Path(tempfile.mkdtemp(prefix="blackstart-plan-"))
     try:
         git.export(git.resolve(sha), folder)
-        return wiring(folder, config.git.path, config.cluster_settings)
+        return wiring(folder, config)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
