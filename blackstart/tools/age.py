@@ -167,7 +167,7 @@ Taken = tuple[str, str, Path | None] | None
 
 def _places(ws: Workspace) -> Iterator[Callable[[], Taken]]:
     yield lambda: _stated("SOPS_AGE_KEY", lambda text: (text, None))
-    yield lambda: _stated("SOPS_AGE_KEY_FILE", lambda name: _load(Path(name).expanduser(), "SOPS_AGE_KEY_FILE"))
+    yield lambda: _stated("SOPS_AGE_KEY_FILE", lambda name: read_key(Path(name).expanduser(), "SOPS_AGE_KEY_FILE"))
     yield lambda: _stated("SOPS_AGE_KEY_CMD", lambda line: (_ask(line), None))
     yield lambda: _kept(key_file(ws))
     yield lambda: _kept(sealed_file(ws))
@@ -185,12 +185,12 @@ def _kept(path: Path) -> Taken:
     where = f"keys/{path.name}"
     if not path.exists():
         return None
-    text, clear = _load(path, where)
+    text, clear = read_key(path, where)
     return text, where, clear
 
 
-def _load(path: Path, where: str) -> tuple[str, Path | None]:
-    """The text of a key file, and the file when it lies there in clear."""
+def read_key(path: Path, where: str) -> tuple[str, Path | None]:
+    """The text of a key file, and the file when it lies there in clear; asks for the passphrase where needed."""
     try:
         content = path.read_bytes()
         if content.startswith(SEALED):
