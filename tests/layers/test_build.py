@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from blackstart import toolchain
 from blackstart.config import load
 from blackstart.config.model import ClusterConfig
+from blackstart.layers import is_ours, wiring
 
 ROOT = Path(__file__).parents[2]
-Doc = dict[str, Any]
+Doc = Mapping[str, Any]
+Layers = Mapping[str, Sequence[Doc]]
 
 
-def build(layers: list[Doc]) -> list[Doc]:
-    """What build-layers makes of the layers; one that does not build fails here."""
-    request = json.dumps({"root": str(ROOT), "layers": layers})
-    program = [str(toolchain.path("build-layers"))]
-    done = subprocess.run(program, input=request, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    built: list[Doc] = json.loads(done.stdout)["layers"]
-    assert [layer["error"] for layer in built] == [None] * len(layers)
-    return built
+@pytest.fixture(scope="session")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Flux fetches, as it stands in the work tree."""
+    return fetched(tmp_path_factory.mktemp("export"))
 
 
-def cluster_layers(config: ClusterConfig) -> dict[str, list[Doc]]:
-    """Objects by layer, found through the root as Flux finds them."""
-    settings = config.cluster_settings
-    root = build([{"name": "flux-system", "path": config.git.path, "spec": {}, "substitute": settings}])[0]
-    wanted = [
-        {"name": one["metadata"]["name"], "path": one["spec"]["path"], "spec": one["spec"], "substitute": settings}
-        for one in root["objects"]
-    ]
-    built = build(wanted)
-    unset = {name for layer in built for name in layer["variables"]} - set(settings)
-    assert not unset, f"variables without a value: {unset}"
-    return {layer["name"]: layer["objects"] for layer in built}
+def fetched(into: Path) -> Path:
+    shutil.copytree(ROOT / "gitops", into / "gitops")
+    return into
+
+
+def cluster_layers(export: Path, config: ClusterConfig) -> Layers:
+    """Objects by layer, dependencies first. A layer that does not build, or misses a variable, fails here."""
+    found = wiring(export, config)
+    ours = [layer.name for layer in found.layers if is_ours(layer)]
+    built = {name: found.built[name] for name in ours}
+    assert {name: (one.error, one.missing) for name, one in built.items()} == dict.fromkeys(ours, ("", ()))
+    return {name: one.objects for name, one in built.items()}
 
 
 def configured(cluster: str, charts: object) -> ClusterConfig:
     return ClusterConfig.model_validate({**load(ROOT, cluster).model_dump(), "charts": charts})
 
 
-def of_kind(layers: dict[str, list[Doc]], kind: str) -> dict[str, Doc]:
+def of_kind(layers: Layers, kind: str) -> dict[str, Doc]:
     return {one["metadata"]["name"]: one for objects in layers.values() for one in objects if one["kind"] == kind}
 
 
@@ -57,9 +53,9 @@ EVERY_CHOICE = [
 
 
 @pytest.mark.parametrize(("cluster", "charts"), EVERY_CHOICE)
-def test_every_layer_builds_and_takes_its_charts_from_where_the_setting_says(cluster: str, charts: str) -> None:
-    layers = cluster_layers(configured(cluster, {"mirror": MIRROR} if charts == "mirror" else charts))
-    assert list(layers) == ["apps", "certs", "controllers"]
+def test_every_layer_builds_with_charts_from_where_the_setting_says(cluster: str, charts: str, export: Path) -> None:
+    layers = cluster_layers(export, configured(cluster, {"mirror": MIRROR} if charts == "mirror" else charts))
+    assert list(layers) == ["controllers", "certs", "apps"]
     releases, repositories = of_kind(layers, "HelmRelease"), of_kind(layers, "HelmRepository")
     specs = [release["spec"]["chart"]["spec"] for release in releases.values()]
     if charts == "bundled":
@@ -75,15 +71,15 @@ def test_every_layer_builds_and_takes_its_charts_from_where_the_setting_says(clu
     assert {one["spec"].get("type") for one in repositories.values()} == {"oci" if charts == "mirror" else None}
 
 
-def test_the_clusters_differ_by_settings_alone() -> None:
+def test_the_clusters_differ_by_settings_alone(export: Path) -> None:
     """With the same charts and the same settings, both build the same objects."""
     local = load(ROOT, "local")
     swapped = configured("production", "bundled").model_copy(update={"settings": local.settings})
-    assert cluster_layers(swapped) == cluster_layers(local)
+    assert cluster_layers(export, swapped) == cluster_layers(export, local)
 
 
-def test_settings_arrive_with_their_types() -> None:
-    layers = cluster_layers(configured("production", "upstream"))
+def test_settings_arrive_with_their_types(export: Path) -> None:
+    layers = cluster_layers(export, configured("production", "upstream"))
     pool = of_kind(layers, "CiliumLoadBalancerIPPool")["default"]
     assert pool["spec"]["blocks"] == [{"cidr": load(ROOT, "production").settings["ip_pool"]}]
     assert of_kind(layers, "Certificate")["wildcard"]["spec"]["issuerRef"]["name"] == "letsencrypt-staging"
