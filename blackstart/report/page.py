@@ -85,7 +85,7 @@ def _results(results: Sequence[drills.DrillResult]) -> str:
     passed = f"{sum(result.passed for result in results)} of {len(results)} passed"
     head = '<tr><th>Scenario<th>Result<th class="number">Recovered<th class="number wide">Time</tr>'
     table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
-    return f'<h2>Drills: {passed}</h2><section class="card"><div class="scroll">{table}</div></section>'
+    return f'<h2>Drills: {passed}</h2><section class="card"><div class="scroll drills">{table}</div></section>'
 
 
 def _result_row(result: drills.DrillResult) -> str:
