@@ -44,7 +44,8 @@ def carry_out(options: Options, command: str, recipe: Recipe, *, ref: str = "HEA
         progress.tell("begin", reason=f"{command} · {ws.cluster} ({config.provider})")
         report = _to_its_end(run, record, recipe)
     if options.output == "text":
-        click.echo(closing(report, stacks=len(run.manifest.stacks)), err=True)
+        words = f"{ws.cluster} is gone." if command == "down" else closing(report, stacks=len(run.manifest.stacks))
+        click.echo(words, err=True)
     return report
 
 

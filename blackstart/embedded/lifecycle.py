@@ -87,7 +87,7 @@ def stop(ws: Workspace) -> None:
 def delete(ws: Workspace) -> None:
     """Leave no process, port or file of it; a cluster that does not exist is no error."""
     place = Place(ws)
-    processes.end(place)
+    processes.end(place, keep_data=False)
     ws.kubeconfig.unlink(missing_ok=True)
     shutil.rmtree(place.folder, ignore_errors=True)
 

@@ -8,7 +8,7 @@ import psutil
 
 from blackstart.embedded.place import MARK, Place
 
-LAST = ("kube-apiserver", "etcd")
+LAST = "etcd"
 PATIENCE = 10.0
 """Seconds a process has to end by itself."""
 
@@ -28,24 +28,26 @@ def supervisor(place: Place) -> psutil.Process | None:
     return next((process for process in running(place) if str(place.supervisor) in _arguments(process)), None)
 
 
-def end(place: Place) -> None:
-    """End the supervisor with what it runs, then the control plane, etcd last so that its data is whole."""
+def end(place: Place, *, keep_data: bool = True) -> None:
+    """Kill the supervisor, then everything: only etcd keeps data, and with `keep_data` it may close its files."""
     chief = supervisor(place)
     if chief:
-        # It gives each of its own programs PATIENCE, all at once.
-        _end([chief], 2 * PATIENCE)
-    _end([process for process in running(place) if _name(process) not in LAST])
-    for name in LAST:
-        _end([process for process in running(place) if _name(process) == name])
+        _kill([chief])
+    _kill([process for process in running(place) if not (keep_data and _name(process) == LAST)])
+    _end(running(place))
 
 
-def _end(processes: Sequence[psutil.Process], patience: float = PATIENCE) -> None:
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        _quietly(process.kill)
+    psutil.wait_procs(processes, timeout=PATIENCE)
+
+
+def _end(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         _quietly(process.terminate)
-    _, stubborn = psutil.wait_procs(processes, timeout=patience)
-    for process in stubborn:
-        _quietly(process.kill)
-    psutil.wait_procs(stubborn, timeout=patience)
+    _, stubborn = psutil.wait_procs(processes, timeout=PATIENCE)
+    _kill(stubborn)
 
 
 def _quietly(act: Callable[[], object]) -> None:

@@ -14,9 +14,12 @@ from blackstart.steps.run import Run
 from blackstart.steps.states import back_up, read_state_text
 from blackstart.synth import Part
 from blackstart.tools.kubernetes import ApiUnreachable, Cluster
+from blackstart.tools.terraform import Terraform
 from blackstart.waiting import Wait, Watched, wait_for
 
+CRDS = "helm_release.flux-crds"
 FROZEN = {"metadata": {"annotations": {"blackstart/frozen": "down"}}, "spec": {"suspend": True}}
+FINALIZED = ("Kustomization", "HelmRelease", "HelmChart", "GitRepository", "HelmRepository")
 THAWED = {"metadata": {"annotations": {"blackstart/frozen": None}}, "spec": {"suspend": False}}
 
 
@@ -37,8 +40,8 @@ class DrainLayers:
         cluster.patch("Kustomization", "flux-system", NAMESPACE, FROZEN)
         for layer in layers:
             self._drain(run, cluster, layer)
-        cluster.delete("Kustomization", "flux-system", NAMESPACE)
         self._wait_for_volumes(run, cluster)
+        self._delete_sources(run, cluster)
         note.text = f"{len(layers)} layers drained"
 
     def _drain(self, run: Run, cluster: Cluster, layer: Object) -> None:
@@ -58,6 +61,13 @@ class DrainLayers:
         wait_for(cluster, wait, gone, lambda why: run.progress.waiting(step, why))
         run.progress.ready(step, "pruned")
 
+    def _delete_sources(self, run: Run, cluster: Cluster) -> None:
+        """What has a finalizer of Flux goes while Flux is there: else its namespace never ends (terraform.md, 13)."""
+        cluster.delete("Kustomization", "flux-system", NAMESPACE)
+        cluster.delete("GitRepository", "flux-system", NAMESPACE)
+        wait = Wait("Flux's own objects", tuple(map(Watched, FINALIZED)), run.config.timeouts.flux)
+        wait_for(cluster, wait, nothing_left, lambda why: run.progress.waiting(self.name, why))
+
     def _wait_for_volumes(self, run: Run, cluster: Cluster) -> None:
         """LoadBalancer Services and volumes with policy Delete end with their controllers, so before them."""
         wait = Wait("volumes and load balancers", (Watched("Service"), Watched("PersistentVolume")), 60)
@@ -65,6 +75,13 @@ class DrainLayers:
             wait_for(cluster, wait, released, lambda why: run.progress.waiting(self.name, why))
         except GateTimeout as error:
             run.progress.warning(f"{error.message}: go on without; look for what is left outside the cluster")
+
+
+def nothing_left(snapshot: Snapshot) -> Outcome:
+    """Whether no object is left in the snapshot."""
+    for kind, namespace, name in sorted(snapshot):
+        return Waiting(f"{kind}/{namespace}/{name} is not gone yet")
+    return Ready()
 
 
 def released(snapshot: Snapshot) -> Outcome:
@@ -105,8 +122,27 @@ class DestroyStack:
             self._tidy(run)
             note.text = "the cluster is gone: its state is tidied"
             return
+        self._take_out_crds(run, terraform)
         done = terraform.destroy(on_resource=lambda what: run.progress.waiting(self.part, what))
+        self._delete_crds(run)
         note.text = f"{done.removed} resources destroyed"
+
+    def _take_out_crds(self, run: Run, terraform: Terraform) -> None:
+        """Helm keeps the CRDs (`helm.sh/resource-policy`), which the legacy provider calls an error."""
+        state = terraform.pull() if self.part in ("flux", "single") else None
+        if state is not None and CRDS in state.addresses():
+            terraform.forget([CRDS])
+
+    def _delete_crds(self, run: Run) -> None:
+        cluster = reachable(run) if self.part == "flux" else None
+        if cluster is None:
+            return
+        for secret in cluster.list_all("Secret", NAMESPACE, labels="owner=helm,name=flux-crds"):
+            cluster.delete("Secret", secret["metadata"]["name"], NAMESPACE)
+        for crd in cluster.list_all("CustomResourceDefinition"):
+            made_by = (crd["metadata"].get("annotations") or {}).get("meta.helm.sh/release-name")
+            if made_by == "flux-crds":
+                cluster.delete("CustomResourceDefinition", crd["metadata"]["name"])
 
     def _tidy(self, run: Run) -> None:
         terraform = run.terraform(run.manifest.stack(self.part))
