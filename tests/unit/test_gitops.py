@@ -204,7 +204,12 @@ def test_flux_fetches_all_it_reads_and_nothing_else() -> None:
 
 @pytest.mark.parametrize(
     ("manager", "files", "pins"),
-    [(0, "clusters/*.yaml", 2), (1, "clusters/*.yaml", 1), (2, "gitops/flux/**/release.yaml", 2)],
+    [
+        (0, "clusters/*.yaml", 2),
+        (1, "clusters/*.yaml", 1),
+        (2, "gitops/flux/**/release.yaml", 2),
+        (3, "docs/charts.md", 6),
+    ],
 )
 def test_renovate_finds_the_pins_that_its_own_managers_do_not(manager: int, files: str, pins: int) -> None:
     rule = json.loads((ROOT / "renovate.json").read_text())["customManagers"][manager]
@@ -213,3 +218,12 @@ def test_renovate_finds_the_pins_that_its_own_managers_do_not(manager: int, file
     assert len(found) == pins
     searched = re.compile(rule["managerFilePatterns"][0].strip("/"))
     assert all(searched.match(path.relative_to(ROOT).as_posix()) for path in ROOT.glob(files))
+
+
+def test_the_mirror_in_the_docs_is_filled_with_the_charts_that_are_used() -> None:
+    urls = {doc["metadata"]["name"]: doc["spec"]["url"] for doc in objects("HelmRepository")}
+    specs = [release["spec"]["chart"]["spec"] for release in objects("HelmRelease")]
+    used = {f"{spec['chart']} {urls[spec['sourceRef']['name']]} {spec['version']}" for spec in specs}
+    documented = re.search(r"<<'END'\n(.+?)END\n", (ROOT / "docs" / "charts.md").read_text(), re.DOTALL)
+    assert documented
+    assert set(documented[1].splitlines()) == used
