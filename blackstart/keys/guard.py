@@ -10,19 +10,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pyrage import IdentityError, x25519
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from blackstart.errors import ConfigError, KeyProblem, Unsafe
 from blackstart.keys import rules
 from blackstart.tools.age import THROWAWAY
 from blackstart.tools.gitindex import Index
-from blackstart.tools.manifests import items, mapping, split
-from blackstart.tools.sops import METADATA, SopsFile
-from blackstart.tools.sopsvalues import ENCRYPTED
+from blackstart.tools.manifests import split
+from blackstart.tools.sops import METADATA, SopsFile, clear_values
 
 AGE_KEY = re.compile(r"AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{40,}", re.IGNORECASE)
 PEM_KEY = re.compile(r"^\s*-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s*$", re.MULTILINE)
@@ -169,22 +165,11 @@ def _published(identity: str) -> bool:
 
 def _clear_secrets(name: str, text: str) -> Iterator[Refusal]:
     for document in split(text, name):
-        if document.kind not in ("Secret", "SecretList", "List"):
-            continue
         try:
-            parsed = mapping(YAML(typ="safe", pure=True).load(document.text))
-        except (YAMLError, RecursionError, ValueError):
+            clear = clear_values(document)
+        except KeyProblem:
             yield Refusal(name, f"has a Secret on line {document.place.line} that is not YAML", f"edit {name}")
             continue
-        listed = [one for one in items(parsed.get("items")) if one.get("kind") in ("Secret", None)]
-        secrets = [parsed] if document.kind == "Secret" else listed
-        clear = [key for one in secrets for part in ("data", "stringData") for key in _clear_keys(one.get(part))]
         if clear:
             where = f"Secret/{document.name or '?'} in clear: {', '.join(sorted(clear))}"
             yield Refusal(name, where, f"sops encrypt --in-place {name}")
-
-
-def _clear_keys(values: Any) -> Iterator[str]:
-    for key, value in mapping(values).items():
-        if value not in (None, "") and not (isinstance(value, str) and ENCRYPTED.match(value)):
-            yield str(key)

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from blackstart.check import preflight, require
 from blackstart.errors import ConfigError
 from blackstart.layers import discover
 from blackstart.progress import StepNote
@@ -13,6 +14,7 @@ from blackstart.steps.run import Run
 from blackstart.synth import synth
 from blackstart.tools.age import find_key
 from blackstart.tools.credentials import git_credentials
+from blackstart.tools.git import credentials_environment
 from blackstart.tools.sops import secrets_at
 
 
@@ -43,8 +45,6 @@ class PinCommit:
         git.export(run.commit, run.tree)
         run.layers = discover(run.tree, run.config)
         run.secrets = len(secrets_at(run.tree))
-        if run.config.git.is_worktree and git.dirty():
-            run.progress.warning("uncommitted changes are not deployed: Flux reads commits")
         note.text = f'{run.commit.short} "{run.commit.subject}", {len(run.layers)} layers'
 
     def _wanted(self, run: Run) -> str:
@@ -52,7 +52,8 @@ class PinCommit:
         if source.is_worktree or run.ref != "HEAD":
             return run.ref
         credentials = git_credentials(source, run.ws.root)
-        head = run.git.remote_head(source.url, source.branch, credentials.environment() if credentials else None)
+        with credentials_environment(credentials.data if credentials else {}) as env:
+            head = run.git.remote_head(source.url, source.branch, env)
         if not run.git.knows(head):
             raise ConfigError(
                 f"{source.url} is at {head[:7]}, which this clone does not have", hint="git pull, then again"
@@ -67,9 +68,12 @@ class Preflight:
     name: str = "check"
 
     def run(self, run: Run, note: StepNote) -> None:
-        """Every encrypted file of the commit is opened in memory."""
-        for secret in secrets_at(run.tree) if run.tree else ():
-            secret.verify(run.key)
+        """Raises the error of the worst finding; warnings are told."""
+        findings = preflight(run.ws, run.config, run.commit, run.key, fast=True)
+        for finding in findings:
+            if not finding.stops:
+                run.progress.warning(str(finding))
+        require(findings)
         note.text = f"the key opens {run.secrets} of {run.secrets} secrets"
 
 

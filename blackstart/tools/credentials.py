@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shlex
@@ -27,18 +26,6 @@ class GitCredentials:
     def to_json(self) -> str:
         """As the flux stack takes them."""
         return json.dumps(dict(self.data), sort_keys=True)
-
-    def environment(self) -> dict[str, str]:
-        """What git itself needs to use them: never in argv, so a header in its environment."""
-        if "password" not in self.data:
-            return {}
-        pair = base64.b64encode(f"{self.data['username']}:{self.data['password']}".encode()).decode()
-        hide(pair)
-        return {
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "http.extraHeader",
-            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {pair}",
-        }
 
 
 def git_credentials(git: Git, root: Path) -> GitCredentials | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from blackstart.config.workspace import make_private, write_private
 from blackstart.errors import ConfigError, ToolFailed
-from blackstart.tools.process import Command, Completed, run
+from blackstart.tools.process import Command, Completed, hide, run
 from blackstart.tools.sourceignore import left_out
 
 ENVIRONMENT = {
@@ -198,7 +198,12 @@ def credentials_environment(credentials: Mapping[str, str]) -> Iterator[dict[str
             yield {"GIT_SSH_COMMAND": f"ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -i {identity} {strict}"}
     elif "password" in credentials:
         pair = f"{credentials.get('username', 'git')}:{credentials['password']}"
-        header = f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"
-        yield {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": header}
+        coded = base64.b64encode(pair.encode()).decode()
+        hide(coded)
+        yield {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "http.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {coded}",
+        }
     else:
         yield {}

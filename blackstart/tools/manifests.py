@@ -84,8 +84,10 @@ def documents(export: Path, under: str = ".") -> Iterator[Document]:
 
 def split(text: str, name: str) -> Iterator[Document]:
     """The documents of one file."""
-    starts = [0, *(match.end() for match in SEPARATOR.finditer(text))]
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    separators = list(SEPARATOR.finditer(text))
+    starts = [0, *(match.end() for match in separators)]
+    ends = [*(match.start() for match in separators), len(text)]
+    for start, end in zip(starts, ends, strict=True):
         part = text[start:end]
         kind = KIND.search(part)
         if kind is None:

@@ -17,13 +17,15 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from blackstart.errors import KeyProblem
 from blackstart.tools import age
 from blackstart.tools.age import FoundKey
+from blackstart.tools.manifests import Document, items, mapping
 from blackstart.tools.process import Command, run
-from blackstart.tools.sopsvalues import Leaf, clear_bytes, is_null, leaves, open_value
+from blackstart.tools.sopsvalues import ENCRYPTED, Leaf, clear_bytes, is_null, leaves, open_value
 
 METADATA = re.compile(r"^(?:sops:|[ \t]*\"sops\":)", re.MULTILINE)
 MAC_ONLY_ENCRYPTED = hashlib.sha256(b"sops").digest()  # sops.go: MACOnlyEncryptedInitialization
 UNREAD = ("encrypted_comment_regex", "unencrypted_comment_regex")
 LARGEST = 5 * 1024 * 1024  # bytes; Flux refuses larger ones
+SECRET_KINDS = ("Secret", "SecretList", "List")
 SUFFIXES = (".yaml", ".yml", ".json")
 TIMEOUT = 60.0
 
@@ -160,6 +162,24 @@ def encrypted_names(export: Path) -> Iterator[str]:
 def secrets_at(export: Path) -> list[SopsFile]:
     """All SOPS files of an exported tree. Raises KeyProblem for one that cannot be read."""
     return [SopsFile.parse((export / name).read_text(errors="replace"), name) for name in encrypted_names(export)]
+
+
+def clear_values(document: Document) -> list[str]:
+    """The keys of the Secrets in a document whose values lie there in clear. Raises KeyProblem: it is not YAML."""
+    if document.kind not in SECRET_KINDS:
+        return []
+    try:
+        parsed = mapping(YAML(typ="safe", pure=True).load(document.text))
+    except (YAMLError, RecursionError, ValueError):
+        raise KeyProblem(f"{document.place.file} has a Secret that is not YAML", hint="look at it") from None
+    listed = [one for one in items(parsed.get("items")) if one.get("kind") in ("Secret", None)]
+    secrets = [parsed] if document.kind == "Secret" else listed
+    values = [pair for one in secrets for part in ("data", "stringData") for pair in mapping(one.get(part)).items()]
+    return [str(key) for key, value in values if value not in (None, "") and not _is_cipher(value)]
+
+
+def _is_cipher(value: Any) -> bool:
+    return isinstance(value, str) and ENCRYPTED.match(value) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ def test_documents_have_kind_name_and_line() -> None:
         ("ConfigMap", "two", Place("f.yaml", 12)),
     ]
     assert [doc.first_line for doc in found] == [1, 11]
+    assert [doc.text.split("\n")[-2].strip() for doc in found] == [
+        'name: "one"',
+        "metadata: {namespace: x, name: two}",
+    ]
 
 
 def test_charts_and_links_are_no_manifests(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""`blackstart check`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from blackstart.check import Finding, exit_code, preflight, ready
+from blackstart.cli.options import Options
+from blackstart.cli.running import one_cluster
+from blackstart.show import clean
+from blackstart.tools.git import Commit, Git
+from blackstart.tools.process import redact
+
+
+@click.command()
+@click.option("--fast", is_flag=True, help="Only what `up` checks: no chart repository, no running cluster.")
+@click.option("--ref", default="HEAD", show_default=True, help="The commit to check.")
+@click.pass_context
+def check(ctx: click.Context, fast: bool, ref: str) -> None:
+    """Find every problem that would stop up or recover, before anything changes.
+
+    Exit code 0: ready; 2: something is wrong; 7: something is wrong with the key.
+    """
+    options: Options = ctx.obj
+    ws, config = one_cluster(options)
+    commit = Git(ws.root).resolve(ref)
+    findings = preflight(ws, config, commit, fast=fast)
+    show = as_json if options.output == "json" else as_text
+    click.echo(redact(show(ws.cluster, commit, findings)))
+    ctx.exit(exit_code(findings))
+
+
+def as_json(cluster: str, commit: Commit, findings: Sequence[Finding]) -> str:
+    """One object on one line."""
+    told = [one.as_json() for one in findings]
+    return json.dumps({"cluster": cluster, "commit": commit.sha, "ready": ready(findings), "findings": told})
+
+
+def as_text(cluster: str, commit: Commit, findings: Sequence[Finding]) -> str:
+    """For people: errors first, each with its place and the next command."""
+    lines = [f'blackstart check · {cluster} · commit {commit.short} "{clean(commit.subject)}"', ""]
+    for one in findings:
+        lines += [f" {'✘' if one.stops else '!'} {one.where}  {one.id}", *_indented(clean(one.message))]
+        lines += [f"   Hint  {clean(one.hint)}"] if one.hint else []
+    return "\n".join([*lines, *([""] if findings else []), _verdict(findings)])
+
+
+def _indented(text: str) -> list[str]:
+    return [f"   {line}" for line in text.splitlines()]
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    errors = sum(one.stops for one in findings)
+    counted = ((errors, "error"), (len(findings) - errors, "warning"))
+    told = [f"{number} {word}{'s' if number > 1 else ''}" for number, word in counted if number]
+    if errors:
+        return f"Not ready: {', '.join(told)}"
+    return "Ready: nothing stands in the way of up and recover" + (f" ({told[0]})" if told else "")
