@@ -78,8 +78,8 @@ class Timeline:
             self._step(replace(event, step=above, status="started", reason=""))
         status = "pending" if event.status == "waiting" and event.reason.startswith("after ") else event.status
         before = self.spans.get(event.step)
-        fresh = before is None or before.status == "pending" or status == "started"
-        started = event.elapsed if before is None or fresh else before.started
+        goes_on = before is not None and before.status not in ("pending", "failed")
+        started = before.started if before is not None and goes_on else event.elapsed
         ended = None if status in OPEN else event.elapsed
         self.spans[event.step] = Span(event.step, started, ended, status, event.reason)
 

@@ -46,7 +46,13 @@ def test_what_stays_open_lasts_until_now() -> None:
     assert fold(FAILED).outcome == "failed"
 
 
-def test_a_step_that_starts_again_begins_anew() -> None:
+def test_a_step_in_two_parts_lasts_from_its_first_to_its_last() -> None:
+    parts = [(1.0, "started"), (3.0, "ready"), (5.0, "started"), (9.0, "ready")]
+    span = fold([step(when, "layers", status) for when, status in parts]).spans["layers"]
+    assert (span.started, span.ended) == (1.0, 9.0)
+
+
+def test_a_step_that_failed_and_starts_again_begins_anew() -> None:
     timeline = fold([step(1.0, "flux", "started"), step(2.0, "flux", "failed"), step(5.0, "flux", "started")])
     assert timeline.spans["flux"].started == 5.0
     assert timeline.spans["flux"].ended is None
