@@ -39,6 +39,7 @@ class Progress:
         self._sinks = sinks
         self._clock = clock
         self._began = clock()
+        self._told: dict[str, tuple[str, str]] = {}
 
     @property
     def elapsed(self) -> float:
@@ -47,6 +48,7 @@ class Progress:
 
     def tell(self, event: str, step: str = "", status: str = "", reason: str = "") -> None:
         """Tell all sinks of one event."""
+        self._told[step] = (status, reason)
         happened = Event(time.time(), event, step, status, reason, round(self.elapsed, 3))
         for sink in self._sinks:
             sink(happened)
@@ -60,8 +62,9 @@ class Progress:
         self.tell("warning", reason=text)
 
     def waiting(self, step: str, reason: str) -> None:
-        """`step` is not Ready yet, and why."""
-        self.tell("step", step, "waiting", reason)
+        """`step` is not Ready yet, and why; the same again is no news."""
+        if self._told.get(step) != ("waiting", reason):
+            self.tell("step", step, "waiting", reason)
 
     def ready(self, step: str, reason: str = "") -> None:
         """`step` is Ready; `reason` says what was found."""
@@ -93,14 +96,10 @@ class PlainSink:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._last: dict[str, str] = {}
 
     def __call__(self, event: Event) -> None:
         if event.event == "step" and event.status == "started":
             return
-        if event.event == "step" and self._last.get(event.step) == event.status + event.reason:
-            return
-        self._last[event.step] = event.status + event.reason
         parts = [event.step, event.status, event.reason]
         if event.event in ("begin", "end", "warning"):
             parts.insert(0, event.event)
