@@ -93,7 +93,9 @@ class LiveSink:
         return self.timeline.elapsed + since
 
     def _visible(self) -> Iterator[tuple[int, Span]]:
-        """Stages and layers always; the objects of a layer while they are not Ready."""
+        """Stages and layers always; the objects of a layer while they are not Ready; nothing if nothing changed."""
+        if self.timeline.outcome == "unchanged":
+            return
         for stage in self.timeline.children():
             yield 0, stage
             for layer in self.timeline.children(stage.step):

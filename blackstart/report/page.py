@@ -1,4 +1,4 @@
-"""The run as one self-contained page: no script, nothing loaded, everything escaped (decision 0005)."""
+"""The run as one self-contained page: no script, nothing loaded, everything escaped (decision 0023)."""
 
 from __future__ import annotations
 

@@ -42,6 +42,10 @@ def test_the_last_screen_has_every_stage_ready() -> None:
     assert lines[-1].split() == ["✔", "apps", "2", "releases", "6.2s"]
 
 
+def test_with_nothing_to_change_only_the_header_stays() -> None:
+    assert len(screen([*UP[:-1], event(29.2, "end", status="unchanged")])) == 1
+
+
 def test_a_failure_keeps_its_objects_in_sight() -> None:
     text = "\n".join(screen(FAILED))
     assert "✘ layers" in text
