@@ -1,0 +1,91 @@
+"""Plays scenarios one after the other on one bed, and proves each result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blackstart.drill.bed import Bed, last_words
+from blackstart.drill.proof import problems
+from blackstart.drill.scenario import Damage, Scenario
+from blackstart.errors import BlackstartError
+from blackstart.report.drills import DrillResult
+from blackstart.tools.process import Completed
+
+KEPT = {"kept": True, "gone": False, "either": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """The scenarios to play; `told` hears what is going on and each result."""
+
+    bed: Bed
+    seed: int
+    doing: Callable[[str], None]
+    told: Callable[[DrillResult], None]
+
+    def play(self, scenarios: Sequence[Scenario]) -> list[DrillResult]:
+        """Bring the bed up once, then play; each scenario begins from the same Ready picture."""
+        self.doing("bringing a throwaway cluster up")
+        self.bed.good("up")
+        self.bed.mark()
+        self.bed.take_picture()
+        results = []
+        for scenario in scenarios:
+            for number in range(scenario.seeds):
+                seed = self.seed + number
+                label = f"{scenario.name} seed={seed}" if scenario.seeds > 1 else scenario.name
+                self.doing(label)
+                results.append(self._one(scenario, seed, label))
+                self.told(results[-1])
+        return results
+
+    def _one(self, scenario: Scenario, seed: int, label: str) -> DrillResult:
+        began = time.monotonic()
+        try:
+            self._begin(scenario)
+            damage = scenario.fault(self.bed, seed)
+            broken = time.monotonic()
+            done = self.bed.blackstart(*scenario.command, env=damage.env)
+            seconds = time.monotonic() - broken
+            wrong = self._judge(scenario, damage, done)
+        except BlackstartError as error:
+            return DrillResult(label, False, time.monotonic() - began, None, error.message, str(self.bed.log))
+        total = time.monotonic() - began
+        if wrong:
+            return DrillResult(label, False, total, None, "; ".join(wrong[:3]), str(self.bed.log))
+        recovered = seconds if scenario.exit_code == 0 else None
+        return DrillResult(label, True, total if recovered else seconds, recovered, _proven(scenario))
+
+    def _begin(self, scenario: Scenario) -> None:
+        self.bed.extra.clear()
+        self.bed.restore(start=not scenario.from_nothing)
+        if scenario.from_nothing:
+            self.bed.empty()
+
+    def _judge(self, scenario: Scenario, damage: Damage, done: Completed) -> list[str]:
+        if damage.mend:
+            damage.mend()
+        if done.code != scenario.exit_code:
+            return [f"exit code {done.code}, not {scenario.exit_code}: {last_words(done)}"]
+        if scenario.says and scenario.says not in done.stdout + done.stderr:
+            return [f"it does not say {scenario.says!r}"]
+        if scenario.exit_code == 6:
+            return [] if self.bed.marked() == (scenario.marker == "kept") else ["the marker is not as expected"]
+        return problems(self.bed, marker=KEPT[scenario.marker])
+
+
+def _proven(scenario: Scenario) -> str:
+    marker = {"kept": "marker kept", "gone": "marker gone as expected", "either": ""}[scenario.marker]
+    if scenario.exit_code == 0:
+        return marker
+    if scenario.exit_code == 6:
+        return f"reported (exit 6), {marker}"
+    return f"refused (exit {scenario.exit_code}), nothing changed"
+
+
+def log_path(folder: Path) -> Path:
+    """Where everything that a drill runs is written."""
+    return folder / "logs" / "drill.log"

@@ -1,0 +1,84 @@
+"""What is proven after a drill: layers, secrets, the marker; nothing is taken on trust of an exit code."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from blackstart.config import load
+from blackstart.drill.bed import Bed
+from blackstart.layers import Built, wiring
+from blackstart.tools.age import FoundKey, find_key
+from blackstart.tools.git import Git
+from blackstart.tools.sops import SopsFile, secrets_at
+
+
+def problems(bed: Bed, *, marker: bool | None) -> list[str]:
+    """What is not as it should be after a recovery; empty when all is well. `marker`: kept, gone, or (None) either."""
+    found = json.loads(bed.blackstart("-o", "json", "status").stdout or "{}")
+    head = Git(bed.repository).head().sha
+    wrong = [f"layer {one['name']}: {one['reason']}" for one in found.get("layers", []) if not one["ready"]]
+    if not found.get("ready"):
+        wrong.append(f"status says not ready: {found.get('error', '')}")
+    if found.get("commit") != head:
+        wrong.append(f"Flux is at {found.get('commit', '')[:7]}, the clone at {head[:7]}")
+    wrong += different_secrets(bed)
+    if marker is not None and bed.marked() != marker:
+        wrong.append("the marker is gone" if marker else "the marker is still there")
+    return wrong
+
+
+def different_secrets(bed: Bed) -> list[str]:
+    """Every SOPS Secret of the commit whose data in the cluster are not what the key decrypts from Git."""
+    config = load(bed.repository, bed.cluster)
+    key = find_key(bed.ws, config)
+    export = Path(tempfile.mkdtemp(prefix="blackstart-proof-"))
+    try:
+        git = Git(bed.repository)
+        git.export(git.head(), export)
+        namespaces = _namespaces(wiring(export, config).built.values())
+        clear = [one for file in secrets_at(export) for one in _clear(export, file, key)]
+        return [
+            wrong for one in clear if one.name in namespaces for wrong in _compare(bed, one, namespaces[one.name])
+        ]
+    finally:
+        shutil.rmtree(export, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """A Secret as Git and the key say it should be: data in base64."""
+
+    name: str
+    data: Mapping[str, str] = field(repr=False)
+
+
+def _clear(export: Path, file: SopsFile, key: FoundKey) -> list[Clear]:
+    documents = list(YAML(typ="safe").load_all((export / file.name).read_text()))
+    found: dict[str, dict[str, str]] = {}
+    for value in file.values(key):
+        section, name = value.path[0], value.path[-1]
+        encoded = value.clear.decode() if section == "data" else base64.b64encode(value.clear).decode()
+        found.setdefault(documents[value.document]["metadata"]["name"], {})[name] = encoded
+    return [Clear(name, data) for name, data in found.items()]
+
+
+def _namespaces(built: Iterable[Built]) -> dict[str, str]:
+    objects = [thing for one in built for thing in one.objects if thing["kind"] == "Secret"]
+    return {thing["metadata"]["name"]: thing["metadata"].get("namespace", "default") for thing in objects}
+
+
+def _compare(bed: Bed, one: Clear, namespace: str) -> list[str]:
+    live = bed.api().get("Secret", one.name, namespace)
+    if live is None:
+        return [f"Secret {namespace}/{one.name} is not in the cluster"]
+    data = live.get("data") or {}
+    different = [name for name, value in one.data.items() if data.get(name) != value]
+    return [f"Secret {namespace}/{one.name}: {name} is not what Git says" for name in different]

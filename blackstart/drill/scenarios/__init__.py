@@ -1,0 +1,1 @@
+"""One disaster a file; each is found by its name."""
