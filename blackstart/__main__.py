@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 
 import click
 
-from blackstart.errors import BlackstartError
+from blackstart.errors import BlackstartError, ToolFailed
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ROOM = "free some space, then the same command again: what was done is kept"
 
 
 def main() -> None:
@@ -34,6 +38,11 @@ def run(args: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        full = ToolFailed(f"nothing can be written: {error.strerror} ({error.filename or 'a file'})", hint=ROOM)
+        return _shown(full, args)
 
 
 def _shown(error: BlackstartError, args: list[str]) -> int:

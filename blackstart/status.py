@@ -66,9 +66,7 @@ def take(cluster: Cluster) -> Snapshot:
 
 def layers_in(snapshot: Snapshot) -> list[Object]:
     """The Kustomizations but the root, dependencies first."""
-    found = {
-        key[2]: thing for key, thing in snapshot.items() if key[0] == "Kustomization" and key[2] != "flux-system"
-    }
+    found = {key[2]: thing for key, thing in snapshot.items() if key[0] == "Kustomization" and key[2] != "flux-system"}
     ordered: list[Object] = []
     while found:
         free = [name for name, thing in found.items() if not set(_needs(thing)) & set(found)]

@@ -31,9 +31,7 @@ FAILED = 6
 @click.option("--seed", default=1, show_default=True, help="For what is random in a scenario.")
 @click.option("--repeat", default=0, help="So many seeds of each scenario, instead of its own number.")
 @click.option("--keep", is_flag=True, help="Leave the throwaway cluster as it is at the end.")
-@click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), default=Path("drill.xml"), show_default=True
-)
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), default=Path("drill.xml"), show_default=True)
 @click.pass_obj
 def drill(options: Options, /, names: tuple[str, ...], listing: bool, junit: Path, **rest: object) -> None:
     """Break a throwaway cluster on purpose, recover it, prove the result."""

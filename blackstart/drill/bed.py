@@ -18,13 +18,18 @@ from blackstart.config import Workspace, load
 from blackstart.config.load import merge
 from blackstart.errors import ToolFailed
 from blackstart.tools.git import Commit, Git
-from blackstart.tools.kubernetes import Cluster, Object
+from blackstart.tools.kubernetes import Cluster
 from blackstart.tools.process import Command, Completed, run
 
 PACKAGE = Path(__file__).parents[2]
 MARKER = "blackstart-drill-marker"
 LIMIT = 900.0
 """Seconds after which a command of a drill is ended."""
+LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 KEYS = ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD")
 
 
@@ -58,18 +63,17 @@ class Bed:
         """The cluster's API."""
         return Cluster(self.ws.kubeconfig)
 
-    def blackstart(self, *args: str, env: Mapping[str, str] | None = None) -> Completed:
-        """Run `blackstart ARGS` in the clone to its end, whatever its exit code."""
+    def blackstart(self, *args: str, env: Mapping[str, str] | None = None, largest_file: int = 0) -> Completed:
+        """Run `blackstart ARGS` in the clone to its end, whatever its exit code; files end at `largest_file` bytes."""
         argv = [sys.executable, "-m", "blackstart", "--cluster", self.cluster, *args]
-        return self._run(argv, env or {})
+        limited = [sys.executable, "-c", LIMITED, str(largest_file), *argv]
+        return self._run(limited if largest_file else argv, env or {})
 
     def good(self, *args: str) -> Completed:
         """Run a command that must succeed. Raises ToolFailed with its last words."""
         done = self.blackstart(*args)
         if done.code != 0:
-            raise ToolFailed(
-                f"blackstart {args[0]} ended with {done.code}: {last_words(done)}", hint=f"see {self.log}"
-            )
+            raise ToolFailed(f"blackstart {args[0]} ended with {done.code}: {last_words(done)}", hint=f"see {self.log}")
         return done
 
     def embedded(self, action: str) -> None:
@@ -88,9 +92,7 @@ class Bed:
 
     def mark(self) -> None:
         """Put the marker into the cluster: kept or gone, it tells what became of the data."""
-        self.api().create(
-            "ConfigMap", {"metadata": {"name": MARKER, "namespace": "default"}, "data": {"here": "yes"}}
-        )
+        self.api().create("ConfigMap", {"metadata": {"name": MARKER, "namespace": "default"}, "data": {"here": "yes"}})
 
     def marked(self) -> bool:
         """Whether the marker is there."""
@@ -125,10 +127,6 @@ class Bed:
         """End the cluster and remove the folder."""
         self.embedded("delete")
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def layer_objects(self, kind: str) -> list[Object]:
-        """The objects of a kind in the cluster."""
-        return self.api().list_all(kind)
 
     def _run(self, argv: list[str], env: Mapping[str, str]) -> Completed:
         environment = {**self.environment(), **env}

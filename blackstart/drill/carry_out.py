@@ -48,7 +48,7 @@ class Drill:
             self._begin(scenario)
             damage = scenario.fault(self.bed, seed)
             broken = time.monotonic()
-            done = self.bed.blackstart(*scenario.command, env=damage.env)
+            done = self.bed.blackstart(*scenario.command, env=damage.env, largest_file=damage.largest_file)
             seconds = time.monotonic() - broken
             wrong = self._judge(scenario, damage, done)
         except BlackstartError as error:

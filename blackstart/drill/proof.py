@@ -45,9 +45,7 @@ def different_secrets(bed: Bed) -> list[str]:
         git.export(git.head(), export)
         namespaces = _namespaces(wiring(export, config).built.values())
         clear = [one for file in secrets_at(export) for one in _clear(export, file, key)]
-        return [
-            wrong for one in clear if one.name in namespaces for wrong in _compare(bed, one, namespaces[one.name])
-        ]
+        return [wrong for one in clear if one.name in namespaces for wrong in _compare(bed, one, namespaces[one.name])]
     finally:
         shutil.rmtree(export, ignore_errors=True)
 

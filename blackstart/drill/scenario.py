@@ -16,9 +16,11 @@ Marker = Literal["kept", "gone", "either"]
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What a fault leaves for recovery: variables it runs with, and how to end the fault once it was refused."""
+    """What a fault leaves for recovery: variables it runs with, the largest file (bytes) that it may write, and how
+    to end the fault afterwards."""
 
     env: Mapping[str, str] | None = None
+    largest_file: int = 0
     mend: Callable[[], None] | None = None
 
 

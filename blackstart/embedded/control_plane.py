@@ -98,9 +98,7 @@ def kubeconfig(place: Place) -> str:
     """
     name = f"blackstart-{place.ws.cluster}"
     try:
-        ca, certificate, key = (
-            _base64(place.cluster / "pki" / file) for file in ("ca.crt", "admin.crt", "admin.key")
-        )
+        ca, certificate, key = (_base64(place.cluster / "pki" / file) for file in ("ca.crt", "admin.crt", "admin.key"))
     except FileNotFoundError:
         raise ConfigError(
             f"the embedded cluster {place.ws.cluster} does not exist",

@@ -37,9 +37,7 @@ def new_key(ws: Workspace, more: Sequence[str] = ()) -> Made:
             )
     for recipient in more:
         if not age.is_recipient(recipient):
-            raise ConfigError(
-                f"{recipient} is not an Age recipient", hint="it begins with age1: age-keygen -y KEYFILE"
-            )
+            raise ConfigError(f"{recipient} is not an Age recipient", hint="it begins with age1: age-keygen -y KEYFILE")
     key = age.generate()
     own = key.recipients[0]
     written = _public(ws, (own, *more))  # what cannot be edited fails before the key is there

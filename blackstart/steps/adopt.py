@@ -74,13 +74,9 @@ def unlock_releases(run: Run, cluster: Cluster) -> None:
     """Remove the newest revision of a release of ours that a killed run left pending (Helm's own lock)."""
     for secret in cluster.list_all("Secret", "flux-system", labels="owner=helm"):
         labels = secret["metadata"]["labels"]
-        if labels.get("name") in ("flux-crds", "flux", "flux-sync") and labels.get("status", "").startswith(
-            "pending"
-        ):
+        if labels.get("name") in ("flux-crds", "flux", "flux-sync") and labels.get("status", "").startswith("pending"):
             cluster.delete("Secret", secret["metadata"]["name"], "flux-system")
-            run.progress.note(
-                f"unlocked Helm release {labels['name']}: revision {labels['version']} was left pending"
-            )
+            run.progress.note(f"unlocked Helm release {labels['name']}: revision {labels['version']} was left pending")
 
 
 def _revisions(cluster: Cluster, resource: Resource) -> list[Object]:

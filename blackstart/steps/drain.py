@@ -48,9 +48,7 @@ class DrainLayers:
         name, namespace = layer["metadata"]["name"], layer["metadata"]["namespace"]
         step = f"layers/{name}"
         run.progress.tell("step", step, "started")
-        cluster.patch(
-            "Kustomization", name, namespace, {"spec": {"suspend": False}}
-        )  # a suspended one prunes nothing
+        cluster.patch("Kustomization", name, namespace, {"spec": {"suspend": False}})  # a suspended one prunes nothing
         cluster.delete("Kustomization", name, namespace)
 
         def gone(snapshot: Snapshot) -> Outcome:

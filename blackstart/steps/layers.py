@@ -167,7 +167,5 @@ def _state_of_dependencies(snapshot: Snapshot, key: Key, thing: Object) -> str:
     found = []
     for needed in thing["spec"]["dependsOn"]:
         other = snapshot.get((key[0], needed.get("namespace") or key[1], needed["name"]), {})
-        found.append(
-            str(other.get("status", {}).get("lastAppliedRevision") or other.get("status", {}).get("history"))
-        )
+        found.append(str(other.get("status", {}).get("lastAppliedRevision") or other.get("status", {}).get("history")))
     return "|".join([condition(thing, "Ready").get("lastTransitionTime", ""), *found])

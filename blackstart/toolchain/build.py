@@ -63,9 +63,7 @@ def install_npm(pin: Pin, npm: Path, staging: Path) -> str:
         shutil.copy(npm / name, whole / name)
     script = wheel.path.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     argv = (str(wheel.path), str(script), "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-    _explained(
-        argv, whole, {"NODE_USE_SYSTEM_CA": "1", **_settings("NODE_EXTRA_CA_CERTS"), **_settings("NPM_CONFIG_")}
-    )
+    _explained(argv, whole, {"NODE_USE_SYSTEM_CA": "1", **_settings("NODE_EXTRA_CA_CERTS"), **_settings("NPM_CONFIG_")})
     put(whole, place(pin).parents[2])
     return f"npm packages of {npm.name}/package-lock.json"
 

@@ -105,9 +105,7 @@ def configurable(document: str) -> str:
     name = re.search(r"^  name: (\S+)$", text, re.MULTILINE)
     if "\nkind: Deployment\n" not in text or not name:
         return text
-    return re.sub(
-        r"^      - args:\n(?:        - .*\n)+", rf"\g<0>{_more(name[1])}", text, count=1, flags=re.MULTILINE
-    )
+    return re.sub(r"^      - args:\n(?:        - .*\n)+", rf"\g<0>{_more(name[1])}", text, count=1, flags=re.MULTILINE)
 
 
 def _more(controller: str) -> str:

@@ -173,9 +173,7 @@ class Git:
         if self._git("rev-parse", "--git-dir", check=False).code != 0:
             return ConfigError(f"{self._root} is not a Git repository", hint="git init && git commit")
         if self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False).code != 0:
-            return ConfigError(
-                "the Git repository has no commits: Flux reads commits", hint="git add -A && git commit"
-            )
+            return ConfigError("the Git repository has no commits: Flux reads commits", hint="git add -A && git commit")
         return ConfigError(f"Git knows no commit {ref}", hint="git log --oneline --all shows what there is")
 
     def _git(self, *words: str, check: bool = True) -> Completed:

@@ -173,9 +173,7 @@ def _pass_on_interrupt(process: subprocess.Popen[str]) -> None:
 class _Pump:
     """Reads both outputs of a child in threads, keeps them, logs them redacted."""
 
-    def __init__(
-        self, process: subprocess.Popen[str], log: Path | None, on_line: Callable[[str], None] | None
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: Path | None, on_line: Callable[[str], None] | None) -> None:
         self._process = process
         self._on_line = on_line
         self._lines: dict[str, list[str]] = {"stdout": [], "stderr": []}

@@ -70,9 +70,7 @@ def _url(git: Git, cluster: str) -> str:
     return f"http://127.0.0.1:{git_port(cluster)}/git.git" if git.is_worktree else git.url
 
 
-def _credentials(
-    stack: TerraformStack, place: Place, after: Sequence[ITerraformDependable]
-) -> list[Secret | SecretV1]:
+def _credentials(stack: TerraformStack, place: Place, after: Sequence[ITerraformDependable]) -> list[Secret | SecretV1]:
     auth = place.config.git.auth
     if auth.kind == "none":
         return []

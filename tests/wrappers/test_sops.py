@@ -71,9 +71,7 @@ def encrypt(tmp_path: Path, key: FoundKey, binary: Path) -> Encrypt:
 def encrypter(folder: Path, key: FoundKey, binary: Path) -> Encrypt:
     """Encrypts a text with the real sops by a rule of .sops.yaml."""
 
-    def do(
-        text: str, rule: str = "encrypted_regex: ^(data|stringData)$", name: str = "a.yaml", more: str = ""
-    ) -> str:
+    def do(text: str, rule: str = "encrypted_regex: ^(data|stringData)$", name: str = "a.yaml", more: str = "") -> str:
         recipients = ",".join(filter(None, (*key.recipients, more)))
         (folder / ".sops.yaml").write_text(f"creation_rules:\n  - age: {recipients}\n    {rule}\n")
         (folder / name).write_text(text)

@@ -68,17 +68,13 @@ def recipients(seen: Evidence) -> Iterator[Finding]:
                 "add a creation rule whose path_regex fits it",
             )
         elif set(secret.wanted) != set(secret.recipients):
-            yield found(
-                "secret-recipients-differ", secret.place, _difference(secret), f"{UPDATE} {secret.place.file}"
-            )
+            yield found("secret-recipients-differ", secret.place, _difference(secret), f"{UPDATE} {secret.place.file}")
 
 
 def rule_of_the_cluster(seen: Evidence) -> Iterator[Finding]:
     """Whoever the cluster file names stands in the rules that its files follow."""
     if seen.rules_problem:
-        yield found(
-            "sops-rules-malformed", Place(".sops.yaml", 1), seen.rules_problem.message, seen.rules_problem.hint
-        )
+        yield found("sops-rules-malformed", Place(".sops.yaml", 1), seen.rules_problem.message, seen.rules_problem.hint)
     rules = [set(secret.wanted) for secret in seen.secrets if secret.wanted]
     for recipient in seen.config.sops.recipients:
         if any(recipient not in rule for rule in rules):

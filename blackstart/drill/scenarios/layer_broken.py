@@ -5,8 +5,8 @@ from __future__ import annotations
 from blackstart.drill.bed import Bed
 from blackstart.drill.scenario import Damage, Scenario
 from blackstart.errors import ToolFailed
-from blackstart.tools.git import Git
 
+LAYER = "gitops/flux/infrastructure/certs"
 BAD = """apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -16,18 +16,20 @@ metadata:
 
 
 def fault(bed: Bed, seed: int) -> Damage:
-    """Publish a commit that the API refuses, wait until Flux says so, then commit the fix."""
-    layer = "gitops/flux/infrastructure/certs"
-    listing = bed.repository / layer / "kustomization.yaml"
-    good = listing.read_text()
-    (bed.repository / layer / "broken.yaml").write_text(BAD)
-    bed.commit_file(f"{layer}/kustomization.yaml", good.replace("resources:", "resources:\n  - broken.yaml"))
-    done = bed.blackstart("up", env={"BLACKSTART_LAYERS_TIMEOUT": "20"})
-    if done.code not in (5, 6, 2):
+    """Deploy a commit that the API refuses, see it fail, then commit the fix."""
+    listing = bed.repository / LAYER / "kustomization.yaml"
+    settings = bed.repository / "clusters" / f"{bed.cluster}.yaml"
+    good, patient = listing.read_text(), settings.read_text()
+    settings.write_text(f"{patient}\ntimeouts: {{layers: 15}}\n")
+    (listing.parent / "broken.yaml").write_text(BAD)
+    bed.commit_file(f"{LAYER}/kustomization.yaml", good.replace("resources:", "resources:\n  - broken.yaml"))
+    done = bed.blackstart("up")
+    if done.code not in (5, 6):
         raise ToolFailed(f"up did not see the broken layer (exit {done.code})", hint=f"see {bed.log}")
-    (bed.repository / layer / "broken.yaml").unlink()
-    bed.commit_file(f"{layer}/kustomization.yaml", good)
-    return Damage() if Git(bed.repository).head() else Damage()
+    settings.write_text(patient)
+    (listing.parent / "broken.yaml").unlink()
+    bed.commit_file(f"{LAYER}/kustomization.yaml", good)
+    return Damage()
 
 
 SCENARIO = Scenario("layer-broken", fault)

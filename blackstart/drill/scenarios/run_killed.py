@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import sys
-import threading
 
 from blackstart.drill.bed import Bed
 from blackstart.drill.scenario import Damage, Scenario
+from blackstart.embedded import processes
+from blackstart.embedded.place import Place
 from blackstart.tools.process import Command, run
 
 LONGEST = 25.0
@@ -15,13 +16,12 @@ LONGEST = 25.0
 
 
 def fault(bed: Bed, seed: int) -> Damage:
-    """Begin from nothing; SIGKILL to the whole process group after a seeded time."""
+    """Begin from nothing; after a seeded time SIGKILL to `up`, to what it runs and to the half-made cluster."""
     moment = random.Random(seed).uniform(1.0, LONGEST)
     argv = [sys.executable, "-m", "blackstart", "--cluster", bed.cluster, "up"]
     command = Command(argv, cwd=bed.repository, env=bed.environment(), log=bed.log, timeout=moment)
-    killed = run(command, check=False)
-    if killed.code not in (0, 124):
-        threading.Event().clear()
+    run(command, check=False)
+    processes.end(Place(bed.ws), keep_data=False)
     return Damage()
 
 
