@@ -20,6 +20,7 @@ FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SIGNS = {"ready": ("✔", "green"), "failed": ("✘", "bold red"), "skipped": ("–", "dim"), "pending": ("·", "dim")}
 WIDEST = 110
 NAME_WIDTH = 13
+AROUND = 5
 
 
 class LiveSink:
@@ -82,7 +83,7 @@ class LiveSink:
             table = Table.grid(padding=(0, 1), expand=True)
             table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
             table.add_column(no_wrap=True, justify="right")
-            for depth, span in self._visible():
+            for depth, span in self._fitting(list(self._visible())):
                 table.add_row(self._line(depth, span, now), Text(self._time(span, now), style="dim"))
             header = Text.assemble(("blackstart ", "bold"), self.timeline.header, no_wrap=True, overflow="ellipsis")
         table.width = min(WIDEST, self.console.width)
@@ -103,6 +104,12 @@ class LiveSink:
                 if not layer.open and layer.status != "failed":
                     continue
                 yield from ((2, item) for item in self.timeline.children(layer.step) if item.status != "ready")
+
+    def _fitting(self, rows: list[tuple[int, Span]]) -> list[tuple[int, Span]]:
+        """While it runs, a low terminal shows what goes on: the oldest of what is done gives way."""
+        excess = 0 if self.timeline.outcome else len(rows) - max(self.console.height - AROUND, 1)
+        done = [row for row in rows if not row[1].open][: max(excess, 0)]
+        return [row for row in rows if row not in done]
 
     def _line(self, depth: int, span: Span, now: float) -> Text:
         frame = FRAMES[int(now * 10) % len(FRAMES)]

@@ -11,8 +11,8 @@ from blackstart.report.live import LiveSink
 from tests.unit.sample_run import CONTROLLERS, FAILED, STAGES, UP, event, step
 
 
-def screen(events: list, width: int = 90) -> list[str]:
-    sink = LiveSink(Console(file=io.StringIO(), width=width, height=60), refresh=False)
+def screen(events: list, width: int = 90, height: int = 60) -> list[str]:
+    sink = LiveSink(Console(file=io.StringIO(), width=width, height=height), refresh=False)
     for each in events:
         sink(each)
     with sink.console.capture() as capture:
@@ -57,6 +57,13 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     lines = screen([*STAGES, *CONTROLLERS], width)
     assert max(map(len, lines)) <= width
     assert lines[1].endswith("5.1s")
+
+
+def test_on_a_low_terminal_what_is_done_gives_way_to_what_goes_on() -> None:
+    lines = screen(STAGES, height=13)
+    assert [line.split()[1] for line in lines[1:4]] == ["flux", "layers", "controllers"]
+    assert lines[-1].split()[1] == "apps"
+    assert len(screen(UP, height=8)) == 8
 
 
 def test_a_reason_can_not_steer_the_terminal() -> None:
