@@ -15,8 +15,6 @@ from blackstart.toolchain.download import download
 from blackstart.toolchain.finding import find, origin, place
 from blackstart.toolchain.pins import Pin, pins
 
-LIMIT_MINUTES = 20
-
 
 def install(names: Sequence[str] | None, progress: Progress, flux: Sequence[str] = (FLUX_VERSION,)) -> bool:
     """Install the named programs (None: all but the optional ones) and the charts of the Flux versions `flux`.
@@ -82,7 +80,7 @@ def _announce(left: Sequence[Pin], progress: Progress) -> None:
     if not left:
         return
     names = ", ".join(pin.name for pin in left)
-    minutes = f"about {max(1, round(seconds / 60))} min on 2 cores if all is built (never more than {LIMIT_MINUTES})"
+    minutes = f"at most about {max(1, round(seconds / 60))} min on 2 cores"
     progress.note(f"toolchain: {len(left)} left to install, {minutes if seconds else 'less than a minute'}: {names}")
 
 

@@ -112,3 +112,8 @@ def test_locks_name_no_registry() -> None:
         assert '"resolved"' not in text
         assert "--index-url" not in text
         assert re.search(r"sha256:|sha512-", text)
+
+
+def test_with_registries_only_the_first_installation_takes_at_most_twenty_minutes() -> None:
+    """The estimate that is told at the start (issue 3, item 2), terraform included."""
+    assert sum(pin.build.seconds for pin in pins().values() if pin.build) <= 20 * 60

@@ -100,7 +100,7 @@ def test_what_is_left_is_announced_built_and_told(fake: Path) -> None:
     heard = Recorder()
     assert toolchain.install(["kwok", "kwokctl"], Progress(heard), flux=())
     told = [event.reason for event in heard.events]
-    assert told[0].startswith("toolchain: 2 left to install, about 2 min on 2 cores")
+    assert told[0].startswith("toolchain: 2 left to install, at most about 2 min on 2 cores: kwok, kwokctl")
     assert any(reason.startswith("built from sigs.k8s.io/kwok/cmd/kwokctl, ") for reason in told)
     assert subprocess.check_output([toolchain.path("kwokctl")], text=True) == "kwokctl\n"
 
