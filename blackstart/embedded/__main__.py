@@ -11,7 +11,8 @@ from pathlib import Path
 
 from blackstart.config import Workspace, load
 from blackstart.embedded import lifecycle
-from blackstart.errors import BlackstartError, CommandFailed
+from blackstart.errors import BlackstartError
+from blackstart.show import render_error
 
 CHANGES = {"create": lifecycle.create, "wait": lifecycle.wait, "start": lifecycle.start}
 ENDS = {"stop": lifecycle.stop, "delete": lifecycle.delete}
@@ -29,7 +30,7 @@ def main() -> int:
     try:
         _act(ws, chosen.action)
     except BlackstartError as error:
-        print(_shown(error), file=sys.stderr)  # noqa: T201
+        print(render_error(error), file=sys.stderr)  # noqa: T201
         return error.exit_code
     return 0
 
@@ -41,14 +42,6 @@ def _act(ws: Workspace, action: str) -> None:
         ENDS[action](ws)
     else:
         print(json.dumps(dataclasses.asdict(lifecycle.status(ws))))  # noqa: T201
-
-
-def _shown(error: BlackstartError) -> str:
-    lines = [error.message]
-    if isinstance(error, CommandFailed):
-        lines += [error.command, error.tail, f"log: {error.log}" if error.log else ""]
-    lines.append(f"Hint: {error.hint}" if error.hint else "")
-    return "\n".join(line for line in lines if line)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
@@ -17,13 +14,11 @@ from blackstart.config.workspace import write_private
 from blackstart.embedded import control_plane, processes, supervision
 from blackstart.embedded.place import Place
 from blackstart.embedded.ports import is_free
-from blackstart.errors import ConfigError, GateTimeout, ToolFailed
+from blackstart.errors import ConfigError
+from blackstart.providers.readiness import answers, nodes_ready
 from blackstart.tools.git import Git
-from blackstart.tools.kubernetes import ApiUnreachable, Cluster, Object
 
 RUNNING = {*control_plane.COMPONENTS}
-RETRY = 0.1
-"""Seconds between two tries: a port on which nobody listens yet cannot be watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +46,18 @@ def create(ws: Workspace, config: ClusterConfig) -> None:
     write_private(place.kubeconfig, kubeconfig)
     write_private(ws.kubeconfig, kubeconfig)
     supervision.start(place)
-    _answers(place, config.timeouts.cluster)
+    answers(place.kubeconfig, config.timeouts.cluster, hint=_logs(place))
     control_plane.join_nodes(place, _nodes(config))
 
 
 def wait(ws: Workspace, config: ClusterConfig) -> None:
     """Until the API answers and the nodes are Ready. Raises GateTimeout after `timeouts.cluster` seconds."""
     place = Place(ws)
-    seconds = config.timeouts.cluster
-    deadline = time.monotonic() + seconds
-    cluster = _answers(place, seconds)
-    if len(cluster.list_all("Node")) != _nodes(config):
-        control_plane.join_nodes(place, _nodes(config))
-    ready: set[str] = set()
-    for node in _nodes_as_they_change(cluster, deadline):
-        if _is_ready(node):
-            ready.add(node["metadata"]["name"])
-        if len(ready) >= _nodes(config):
-            return
-    raise GateTimeout(
-        f"{len(ready)} of {_nodes(config)} nodes are Ready after {seconds} s", hint=f"see {place.cluster / 'logs'}"
-    )
+    seconds, wanted = config.timeouts.cluster, _nodes(config)
+    cluster = answers(place.kubeconfig, seconds, hint=_logs(place))
+    if len(cluster.list_all("Node")) != wanted:
+        control_plane.join_nodes(place, wanted)
+    nodes_ready(cluster, seconds, enough=lambda ready, _: ready >= wanted, hint=_logs(place))
 
 
 def start(ws: Workspace, config: ClusterConfig) -> None:
@@ -122,34 +108,8 @@ def _nodes(config: ClusterConfig) -> int:
     return config.cluster.nodes
 
 
-def _answers(place: Place, seconds: float) -> Cluster:
-    """The API, as soon as it tells who it is: the guards of the stacks read that (facts: terraform.md, 5)."""
-    cluster = Cluster(place.kubeconfig)
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while time.monotonic() < deadline:
-        try:
-            cluster.identity()
-            return cluster
-        except (ApiUnreachable, ToolFailed):
-            pass
-        pause.wait(RETRY)
-    raise GateTimeout(
-        f"the API of the embedded cluster does not answer after {seconds} s", hint=f"see {place.cluster / 'logs'}"
-    )
-
-
-def _nodes_as_they_change(cluster: Cluster, deadline: float) -> Iterator[Object]:
-    while (left := deadline - time.monotonic()) > 0:
-        nodes, since = cluster.list_at("Node")
-        yield from nodes
-        for change in cluster.watch("Node", since=since, seconds=max(1, int(left))):
-            yield change.object
-
-
-def _is_ready(node: Object) -> bool:
-    conditions = node.get("status", {}).get("conditions") or []
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+def _logs(place: Place) -> str:
+    return f"see {place.cluster / 'logs'}"
 
 
 def _require_git_port(place: Place) -> None:

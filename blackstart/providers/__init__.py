@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from blackstart.config import ClusterConfig, Workspace
+from blackstart.config.model import Existing
 from blackstart.errors import ConfigError
 
 
@@ -37,4 +38,12 @@ def provider(ws: Workspace, config: ClusterConfig) -> Provider:
         from blackstart.providers.embedded import EmbeddedProvider
 
         return EmbeddedProvider(ws, config)
+    if config.provider == "kind":
+        from blackstart.providers.kind import KindProvider
+
+        return KindProvider(ws, config)
+    if isinstance(config.cluster, Existing):
+        from blackstart.providers.existing import ExistingProvider
+
+        return ExistingProvider(ws, config.cluster)
     raise ConfigError(f"no provider {config.provider}", hint="blackstart schema")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from blackstart.config import ClusterConfig, Workspace
-from blackstart.embedded import lifecycle
+from blackstart.embedded import control_plane, lifecycle
 from blackstart.embedded.place import Place
-from blackstart.errors import ConfigError
 from blackstart.providers import Existence
 
 
@@ -24,11 +23,8 @@ class EmbeddedProvider:
         return Existence(status.exists, status.running, status.proof)
 
     def kubeconfig(self) -> str:
-        """The copy that the cluster keeps. Raises ConfigError when there is no cluster."""
-        kept = Place(self.ws).kubeconfig
-        if not kept.is_file():
-            raise ConfigError(f"the cluster {self.ws.cluster} does not exist", hint="blackstart up")
-        return kept.read_text()
+        """Made of its port and its CA. Raises ConfigError when there is no cluster."""
+        return control_plane.kubeconfig(Place(self.ws))
 
     def start(self) -> None:
         """Start it, with the same ports and the same UID."""
