@@ -16,7 +16,7 @@ from blackstart.errors import BlackstartError, CommandFailed, Interrupted, ToolF
 from blackstart.progress import Progress
 
 AGAIN = "make setup"
-NEEDED = "8 GB are enough for the programs and for Go's module and build caches"
+NEEDED = "with the module and build caches of Go up to 15 GB are taken"
 
 
 @contextmanager
