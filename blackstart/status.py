@@ -49,13 +49,19 @@ def _ask(ws: Workspace, config: ClusterConfig, found: dict[str, Any]) -> None:
     secret = cluster.get("Secret", "sops-age", NAMESPACE)
     found["secrets"]["sops_age"] = _key(ws, config, secret)
     reconciled = repository and isinstance(at_commit(repository, found["commit"]), Ready)
-    found["ready"] = bool(
-        reconciled
-        and found["layers"]
-        and all(one["ready"] for one in found["layers"])
-        and all(one["applied"] for one in found["stacks"])
-        and found["secrets"]["sops_age"]["matches"]
-    )
+    found["ready"] = bool(reconciled and all(one["ready"] for one in found["layers"]) and _prepared(found))
+
+
+def latched(found: dict[str, Any]) -> dict[str, Any]:
+    """The same after every layer was seen Ready: Flux may be looking at one anew (design, section 5, 4)."""
+    layers = [{**one, "ready": True} for one in found["layers"]]
+    return {**found, "layers": layers, "ready": _prepared(found)}
+
+
+def _prepared(found: dict[str, Any]) -> bool:
+    """Everything but the layers."""
+    applied = all(one["applied"] for one in found["stacks"])
+    return bool(found["layers"] and applied and found["secrets"]["sops_age"]["matches"])
 
 
 def take(cluster: Cluster) -> Snapshot:

@@ -1,6 +1,6 @@
 """The two pairs of Terraform providers, and how they reach a cluster.
 
-State does not travel between the pairs (facts: other resource types, other schemas), so the pair is the operator's
+State does not travel between the pairs (other resource types, other schemas), so the pair is the operator's
 choice, written in the cluster file.
 """
 
@@ -32,11 +32,11 @@ def access(place: Place, cluster: DataResource | None = None) -> Access:
     """The way to a cluster; `cluster` is the resource that makes it, when that stands in the same stack.
 
     A kubeconfig that is missing is an error: given a constant path the legacy provider would fall back to localhost
-    and take what answers there for the cluster (facts: embedded.md, 4, and terraform.md, 9). In the cluster's own
-    stack the path is made from a value of the resource, so that nobody looks for the file before it can be there.
+    and take what answers there for the cluster. In the cluster's own stack the path is made from a value of the
+    resource, so that nobody looks for the file before it can be there.
     """
     shape = place.config.cluster
-    if isinstance(shape, Existing):
+    if isinstance(shape, Existing) and (shape.kubeconfig or runs_remotely(place.config)):
         return _existing(place, shape)
     kubeconfig = place.relative(place.workspace.kubeconfig)
     if cluster is not None:
@@ -46,9 +46,10 @@ def access(place: Place, cluster: DataResource | None = None) -> Access:
 
 
 def _existing(place: Place, shape: Existing) -> Access:
-    path = shape.kubeconfig
-    if not path or runs_remotely(place.config):
+    """Of a remote run the workspace's variables say where the API is: KUBE_HOST, KUBE_TOKEN and its CA."""
+    if runs_remotely(place.config):
         return Access()
+    path = shape.kubeconfig
     if path.startswith("~"):
         return Access(_must_exist(place, f"pathexpand({json.dumps(path)})"), shape.context)
     seen = path if path.startswith("/") else place.relative(place.workspace.root / path)

@@ -10,6 +10,7 @@ import click
 from blackstart.cli.options import Options
 from blackstart.cli.running import hold_gates, one_cluster
 from blackstart.errors import GateBroken
+from blackstart.status import latched
 from blackstart.status import status as look
 
 
@@ -22,7 +23,7 @@ def status(ctx: click.Context, wait: bool) -> None:
     ws, config = one_cluster(options)
     if wait:
         hold_gates(options)
-    found = look(ws, config)
+    found = latched(look(ws, config)) if wait else look(ws, config)
     click.echo(json.dumps(found) if options.output == "json" else table(found))
     if not found["ready"]:
         ctx.exit(GateBroken.exit_code)
