@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blackstart.config import ClusterConfig
+from blackstart.recovery.verdict import Verdict
 from blackstart.steps import Step
 from blackstart.steps.apply import ApplyCluster, ApplyFlux, ApplyKey, ApplySingle
 from blackstart.steps.drain import DestroyStack, DrainLayers
+from blackstart.steps.hooks import DemandHooks, HoldLayers, RunHook
 from blackstart.steps.layers import WaitLayers
 from blackstart.steps.prepare import FindKey, PinCommit, Preflight, Publish, Synthesize
+from blackstart.steps.rescue import BackUpStates, ForgetInCluster, RestoreStates, StartCluster, TakeKubeconfig
 
 
 def prepare() -> list[Step]:
@@ -22,12 +25,31 @@ def up(config: ClusterConfig) -> list[Step]:
     return [*prepare(), *bring_up(config)]
 
 
-def bring_up(config: ClusterConfig) -> list[Step]:
+def bring_up(config: ClusterConfig, skipped: tuple[str, ...] = ()) -> list[Step]:
     """The steps that change: what Flux reads, the stacks in their order, the layers."""
-    stacks: list[Step] = [ApplyCluster(), ApplyKey(), ApplyFlux()]
+    hooks = tuple(config.recover.hooks)
+    hold: list[Step] = [HoldLayers(hooks, skipped)] if hooks else []
+    stacks: list[Step] = [ApplyCluster(), ApplyKey(), *hold, ApplyFlux()]
     if config.state.layout == "single":
-        stacks = [ApplySingle()]
-    return [Publish(), *stacks, WaitLayers()]
+        stacks = [*hold, ApplySingle()]
+    return [Publish(), *stacks, *(RunHook(hook, hooks) for hook in hooks), WaitLayers()]
+
+
+def recover(config: ClusterConfig, verdict: Verdict, skipped: tuple[str, ...] = ()) -> list[Step]:
+    """`up` with steps in front: the same end state, from wherever the verdict says that we are."""
+    rescue: list[Step] = [BackUpStates()]
+    due = tuple(hook for hook in config.recover.hooks if hook.name not in skipped)
+    if verdict.data_lost and due:
+        rescue.append(DemandHooks(due))
+    if verdict.restore:
+        rescue.append(RestoreStates(verdict.restore))
+    if verdict.forget:
+        rescue.append(ForgetInCluster(tuple(verdict.forget)))
+    if verdict.start:
+        rescue.append(StartCluster())
+    elif verdict.fetch:
+        rescue.append(TakeKubeconfig())
+    return [*prepare(), *rescue, *bring_up(config, skipped)]
 
 
 def down(config: ClusterConfig) -> list[Step]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -23,7 +23,7 @@ from blackstart.steps.prepare import PinCommit
 from blackstart.steps.run import Run
 from blackstart.tools.process import redact
 
-Recipe = Callable[[ClusterConfig], Sequence[Step]]
+Recipe = Callable[[ClusterConfig], Iterable[Step]]
 
 
 def one_cluster(options: Options) -> tuple[Workspace, ClusterConfig]:
@@ -34,12 +34,12 @@ def one_cluster(options: Options) -> tuple[Workspace, ClusterConfig]:
     return Workspace(options.root, name), load(options.root, name)
 
 
-def carry_out(options: Options, command: str, recipe: Recipe, *, ref: str = "HEAD") -> Report:
+def carry_out(options: Options, command: str, recipe: Recipe, *, ref: str = "HEAD", sink: Sink | None = None) -> Report:
     """Run a recipe over one cluster. Raises the BlackstartError that ended it, after its report is written."""
     ws, config = one_cluster(options)
     with locked(ws, command):
         record = open_run(ws, command, redact=redact)
-        progress = Progress(record, _sink(options))
+        progress = Progress(record, sink or sink_of(options))
         run = Run(ws, config, progress, record.folder, ref=ref)
         progress.tell("begin", reason=f"{command} · {ws.cluster} ({config.provider})")
         report = _to_its_end(run, record, recipe)
@@ -70,7 +70,8 @@ def _finish(run: Run, record: RunRecord, outcome: str) -> Report:
     return record.finish(outcome, commit, {"layers": layers, "secrets": run.secrets if layers else 0}, run.notes)
 
 
-def _sink(options: Options) -> Sink:
+def sink_of(options: Options) -> Sink:
+    """Who tells the progress: JSON, the live view on a terminal, else one line an event."""
     if options.output == "json":
         return JsonSink()
     if sys.stderr.isatty():
@@ -95,7 +96,7 @@ def hold_gates(options: Options) -> None:
     """Wait until every layer is Ready at the commit that should be deployed (`status --wait`); applies nothing."""
     ws, config = one_cluster(options)
     with tempfile.TemporaryDirectory(prefix="blackstart-status-") as folder:
-        run = Run(ws, config, Progress(_sink(options)), Path(folder))
+        run = Run(ws, config, Progress(sink_of(options)), Path(folder))
         try:
             execute([PinCommit(), WaitLayers()], run)
         finally:

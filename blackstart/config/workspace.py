@@ -27,6 +27,16 @@ class Workspace:
         return self.folder / "kubeconfig"
 
     @property
+    def identity(self) -> Path:
+        """A copy of the identity that the states record: which cluster this is."""
+        return self.folder / "identity.json"
+
+    @property
+    def hooks(self) -> Path:
+        """The data hooks that are due, until the cluster can keep that itself."""
+        return self.folder / "hooks.json"
+
+    @property
     def out(self) -> Path:
         """Where the command line synthesizes this cluster's stacks."""
         return self.folder / "cdktf.out"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from blackstart.progress import StepNote
@@ -20,7 +20,7 @@ class Step(Protocol):
         """Do it, or find that it is done. Raises BlackstartError."""
 
 
-def execute(steps: Sequence[Step], run: Run) -> None:
+def execute(steps: Iterable[Step], run: Run) -> None:
     """Run the steps in order; the first that fails ends the run."""
     for step in steps:
         with run.progress.step(step.name) as note:

@@ -7,6 +7,7 @@ the state) but deleted and created again; only what carries our label or release
 from __future__ import annotations
 
 from blackstart.errors import GateBroken, Unsafe
+from blackstart.steps.releases import missing, revisions
 from blackstart.steps.run import Run
 from blackstart.steps.states import read_state
 from blackstart.synth import Resource, Stack
@@ -27,6 +28,8 @@ def adopt(run: Run, stack: Stack, terraform: Terraform) -> None:
     for resource in expected:
         if resource.address not in known:
             _adopt_one(run, cluster, terraform, resource)
+        elif resource.kind == "helm_release":
+            _mend(run, cluster, terraform, resource)
 
 
 def _adopt_one(run: Run, cluster: Cluster, terraform: Terraform, resource: Resource) -> None:
@@ -38,9 +41,24 @@ def _adopt_one(run: Run, cluster: Cluster, terraform: Terraform, resource: Resou
             run.progress.note(f"adopted Namespace/{resource.name}")
     elif resource.kind in ("kubernetes_secret", "kubernetes_secret_v1"):
         _make_room(run, cluster, resource)
-    elif resource.kind == "helm_release" and _revisions(cluster, resource):
+    elif resource.kind == "helm_release" and revisions(cluster, resource.name, resource.namespace):
         terraform.adopt(resource.address, f"{resource.namespace}/{resource.name}")
         run.progress.note(f"adopted Helm release {resource.namespace}/{resource.name}")
+
+
+def _mend(run: Run, cluster: Cluster, terraform: Terraform, release: Resource) -> None:
+    """A release whose objects were deleted is taken into the state anew: that makes terraform upgrade it.
+
+    An upgrade puts back what is missing and leaves the rest alone. Replacing would delete the rest, and with the root
+    Kustomization all layers.
+    """
+    gone = missing(cluster, release.name, release.namespace)
+    if not gone:
+        return
+    terraform.forget([release.address])
+    terraform.adopt(release.address, f"{release.namespace}/{release.name}")
+    more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+    run.progress.warning(f"{release.name} is mended: {gone[0]}{more} had been deleted")
 
 
 def _make_room(run: Run, cluster: Cluster, resource: Resource) -> None:
@@ -77,7 +95,3 @@ def unlock_releases(run: Run, cluster: Cluster) -> None:
         if labels.get("name") in ("flux-crds", "flux", "flux-sync") and labels.get("status", "").startswith("pending"):
             cluster.delete("Secret", secret["metadata"]["name"], "flux-system")
             run.progress.note(f"unlocked Helm release {labels['name']}: revision {labels['version']} was left pending")
-
-
-def _revisions(cluster: Cluster, resource: Resource) -> list[Object]:
-    return cluster.list_all("Secret", resource.namespace, labels=f"owner=helm,name={resource.name}")

@@ -7,15 +7,16 @@ import json
 from dataclasses import dataclass
 
 from blackstart import toolchain
-from blackstart.config.workspace import write_private
+from blackstart.config.workspace import make_private, write_private
 from blackstart.errors import GateBroken
 from blackstart.gates import Outcome, Ready
 from blackstart.gates.key import key_secret
 from blackstart.gates.nodes import nodes
 from blackstart.progress import StepNote
 from blackstart.steps.adopt import adopt
+from blackstart.steps.identity import remember
 from blackstart.steps.run import Run
-from blackstart.steps.states import push_errored
+from blackstart.steps.states import back_up, push_errored, read_state_text
 from blackstart.synth import Stack
 from blackstart.tools.terraform import Terraform
 from blackstart.waiting import Wait, Watched, wait_for
@@ -33,6 +34,7 @@ class ApplyCluster:
         cluster = run.cluster()
         wait = Wait("nodes", (Watched("Node"),), run.config.timeouts.cluster)
         ready, _ = wait_for(cluster, wait, nodes, lambda why: run.progress.waiting(self.name, why))
+        remember(run, cluster)
         note.text = f"control plane {cluster.version()}, {ready.note}"
 
 
@@ -79,19 +81,25 @@ class ApplySingle:
     def run(self, run: Run, note: StepNote) -> None:
         """Cluster, key, Flux; the in-graph gate included."""
         apply_stack(run, run.manifest.stack("single"))
+        remember(run, run.cluster())
         note.text = "1 stack"
 
 
 def apply_stack(run: Run, stack: Stack) -> None:
     """Initialize where needed, push back what a killed run left, adopt, apply."""
     terraform = run.terraform(stack)
+    make_private(run.ws.states)
     initialize(run, stack, terraform)
     push_errored(run, stack, terraform)
-    if stack.part != "cluster":
-        run.cluster()
+    if stack.part != "cluster" and (stack.part != "single" or run.provider.exists().running):
         adopt(run, stack, terraform)
     step = stack.part if stack.part != "single" else "apply"
-    run.applied[stack.id] = terraform.apply(on_resource=lambda what: run.progress.waiting(step, what))
+    applied = terraform.apply(on_resource=lambda what: run.progress.waiting(step, what))
+    run.applied[stack.id] = applied
+    if not applied.nothing and run.config.state.backend == "local":  # other backends keep a history themselves
+        for written in run.ws.states.glob(f"{stack.id}.tfstate*"):
+            written.chmod(0o600)
+        back_up(run, stack.id, read_state_text(run, stack, terraform))
 
 
 def initialize(run: Run, stack: Stack, terraform: Terraform) -> None:

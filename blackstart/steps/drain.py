@@ -123,6 +123,8 @@ class DestroyStack:
         self._take_out_crds(run, terraform)
         done = terraform.destroy(on_resource=lambda what: run.progress.waiting(self.part, what))
         self._delete_crds(run)
+        if self.part in ("cluster", "single"):
+            run.ws.identity.unlink(missing_ok=True)
         note.text = f"{done.removed} resources destroyed"
 
     def _take_out_crds(self, run: Run, terraform: Terraform) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,7 +105,10 @@ class Run:
         write_private(self.ws.kubeconfig, self.provider.kubeconfig())
 
     def _variables(self, stack: Stack) -> dict[str, str]:
-        env = {"TF_CLI_CONFIG_FILE": str(toolchain.terraformrc(self.config.providers))}
+        env = {
+            "TF_CLI_CONFIG_FILE": str(toolchain.terraformrc(self.config.providers)),
+            "BLACKSTART_PYTHON": sys.executable,  # for provisioners
+        }
         if stack.part in ("sops-age", "single"):
             env["TF_VAR_age_key"] = self.key.identities
         if stack.part in ("flux", "single"):

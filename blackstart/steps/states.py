@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from blackstart.config.workspace import write_private
 from blackstart.errors import BlackstartError, ToolFailed
+from blackstart.steps.identity import kept_mark, recorded_mark
 from blackstart.steps.run import Run
 from blackstart.synth import Stack
 from blackstart.tools.terraform import State, Terraform, parse_state
 
 KEPT = 20
+HEAD = re.compile(r'"serial":\s*(\d+),\s*"lineage":\s*"([^"]+)"')
 
 
 def read_state_text(run: Run, stack: Stack, terraform: Terraform) -> str:
@@ -40,6 +45,33 @@ def back_up(run: Run, stack: str, text: str) -> None:
     kept = sorted(run.ws.backups.glob(f"{stack}.*.tfstate"), key=lambda path: path.stat().st_mtime)
     for old in kept[:-KEPT]:
         old.unlink()
+
+
+def best_backup(run: Run, stack: str, broken: str) -> Path | None:
+    """The newest whole backup of the same lineage that a state which is cut off can be replaced by, or None.
+
+    Its serial is not above the broken one's, and an older one must record the identity that we keep: a backup from
+    before a recovery belongs to the cluster that was lost. Terraform writes serial and lineage first.
+    """
+    head = HEAD.search(broken)
+    if head is None:
+        return None
+    serial, lineage = int(head[1]), head[2]
+    found: list[tuple[int, Path]] = []
+    for path in [*run.ws.backups.glob(f"{stack}.*.tfstate"), run.ws.state(stack).with_suffix(".tfstate.backup")]:
+        state = _whole(path)
+        if state is None or state.lineage != lineage or state.serial > serial:
+            continue
+        if state.serial == serial or recorded_mark(state) in (None, kept_mark(run.ws)):
+            found.append((state.serial, path))
+    return max(found)[1] if found else None
+
+
+def _whole(path: Path) -> State | None:
+    try:
+        return parse_state(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def push_errored(run: Run, stack: Stack, terraform: Terraform) -> None:

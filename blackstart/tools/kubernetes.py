@@ -59,6 +59,10 @@ class ApiUnreachable(BlackstartError):
         self.refused = refused
 
 
+class UnknownKind(ToolFailed):
+    """The API does not serve such a kind: its CRD is not there (yet)."""
+
+
 class Conflict(ToolFailed):
     """The object exists already or has changed meanwhile (HTTP 409)."""
 
@@ -160,6 +164,33 @@ class Cluster:
         """GET any path of the API; None when it is not there."""
         return self._json("GET", path, missing_ok=True)
 
+    def path_for(self, body: Object) -> str:
+        """The REST path of an object of any kind, by what the API says it serves. Raises UnknownKind."""
+        version, kind, meta = str(body["apiVersion"]), body["kind"], body["metadata"]
+        base = f"apis/{version}" if "/" in version else f"api/{version}"
+        served = _served(self.raw(base) or {}, kind)
+        if served is None:
+            raise UnknownKind(f"the API knows no {kind} of {version}", hint="its CRD comes with an earlier layer")
+        inside = f"namespaces/{meta.get('namespace') or 'default'}/" if served["namespaced"] else ""
+        return f"{base}/{inside}{served['name']}/{meta['name']}"
+
+    def learn(self, kind: str) -> None:
+        """Make a kind known to `get`, `list_all` and watches: `Restore`, or `Restore.velero.io` where two share it.
+
+        Raises UnknownKind when the API does not serve it.
+        """
+        if kind in PLURALS:
+            return
+        name, _, group = kind.partition(".")
+        for offered in (self.raw("apis") or {}).get("groups", ()):
+            if group in ("", offered["name"]):
+                base = f"apis/{offered['preferredVersion']['groupVersion']}"
+                served = _served(self.raw(base) or {}, name)
+                if served is not None:
+                    PLURALS[kind] = f"{base} {served['name']}"
+                    return
+        raise UnknownKind(f"the API knows no kind {kind}", hint="its CRD comes with an earlier layer")
+
     def version(self) -> str:
         """The server's version, such as v1.36.3."""
         return str((self._json("GET", "version") or {}).get("gitVersion", ""))
@@ -203,6 +234,12 @@ class Cluster:
             _refuse(answer)
         parsed: Object = answer.json()
         return parsed
+
+
+def _served(listing: Object, kind: str) -> Object | None:
+    """The resource of that kind (not a subresource) in a group's list."""
+    found: list[Object] = listing.get("resources", [])
+    return next((one for one in found if one["kind"] == kind and "/" not in one["name"]), None)
 
 
 def path_of(kind: str, namespace: str = "") -> str:

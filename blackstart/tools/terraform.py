@@ -171,6 +171,17 @@ def parse_state(text: str) -> State | None:
     return State(int(data["serial"]), str(data["lineage"]), tuple(data.get("resources") or ()))
 
 
+def forgettable(state: State) -> list[str]:
+    """What leaves a state when the cluster is lost: what lived in it, by provider address, and the records of what
+    was made (`terraform_data`).
+
+    The records are forgotten, never replaced: replacing runs the destroy provisioner, which would delete a cluster
+    that after all is not lost; creating is idempotent by name and accepts what exists (design, section 6).
+    """
+    records = [one for one in state.addresses() if "terraform_data" in one.split(".")]
+    return [*state.addresses(in_cluster=True), *records]
+
+
 def _lives_in_cluster(item: Mapping[str, Any]) -> bool:
     provider = str(item.get("provider", ""))
     return '/kubernetes"' in provider or '/helm"' in provider
