@@ -50,11 +50,23 @@ def checkout(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of the toolchain with what a synth needs of it."""
+    made = tmp_path_factory.mktemp("cache")
+    add_charts(made)
+    return made
+
+
+@pytest.fixture
+def installed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toolchain is that cache."""
+    monkeypatch.setenv("BLACKSTART_CACHE", str(cache))
+
+
+@pytest.fixture(scope="session")
+def synthesize(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[[str], Path]:
     """Makes a checkout with the given folder name, synthesizes its clusters, gives the folder of the stacks."""
     with pytest.MonkeyPatch.context() as patch:
-        cache = tmp_path_factory.mktemp("cache")
-        add_charts(cache)
 
         def make(name: str) -> Path:
             root = checkout(tmp_path_factory.mktemp(name))

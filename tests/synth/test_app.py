@@ -81,3 +81,14 @@ def test_the_bindings_are_imported_without_their_slow_init(tmp_path: Path) -> No
             + [f"data_kubernetes_{kind}" for kind in ("config_map", "config_map_v1", "namespace", "namespace_v1")]
         )
     )
+
+
+def test_synth_can_write_a_tree_to_commit(fresh_checkout: Path, installed: None) -> None:
+    argv = [sys.executable, "-m", "blackstart", "--cluster", "hcp", "synth", "--commit-to", "vcs"]
+    first = run(argv, cwd=fresh_checkout, capture_output=True, text=True, timeout=120)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.split() == [f"vcs/stacks/hcp-{part}" for part in ("cluster", "sops-age", "flux")]
+    before = {path: path.read_bytes() for path in (fresh_checkout / "vcs").rglob("*") if path.is_file()}
+    assert len(before) > 5
+    run(argv, cwd=fresh_checkout, capture_output=True, timeout=120, check=True)
+    assert {path: path.read_bytes() for path in (fresh_checkout / "vcs").rglob("*") if path.is_file()} == before
