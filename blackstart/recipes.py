@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blackstart.config import ClusterConfig
+from blackstart.keys.rotation import Phase
 from blackstart.recovery.verdict import Verdict
 from blackstart.steps import Step
 from blackstart.steps.apply import ApplyCluster, ApplyFlux, ApplyKey, ApplySingle
@@ -13,6 +14,8 @@ from blackstart.steps.hooks import DemandHooks, HoldLayers, RunHook
 from blackstart.steps.layers import WaitLayers
 from blackstart.steps.prepare import FindKey, PinCommit, Preflight, Publish, Synthesize
 from blackstart.steps.rescue import BackUpStates, ForgetInCluster, RestoreStates, StartCluster, TakeKubeconfig
+from blackstart.steps.rotate import BeginRotation, BothKeys, BothRecipients, Deployed, OldKeyOut, OldRecipientOut
+from blackstart.steps.rotate_git import ReplaceCredentials, TryCredentials
 
 
 def prepare() -> list[Step]:
@@ -57,6 +60,25 @@ def down(config: ClusterConfig) -> list[Step]:
     if config.state.layout == "single":
         return [*prepare(), DrainLayers(), DestroyStack("single")]
     return [*prepare(), DrainLayers(), DestroyStack("flux"), DestroyStack("sops-age"), DestroyStack("cluster")]
+
+
+def rotate(config: ClusterConfig, *, commit: bool) -> list[Step]:
+    """A new Age key in five moves; Flux can decrypt at every moment, and a second run goes on where one ended."""
+    return [
+        BeginRotation(),
+        PinCommit(),
+        BothKeys(),
+        BothRecipients(commit),
+        Deployed(Phase.BOTH, "layers"),
+        OldRecipientOut(commit),
+        Deployed(Phase.NEW, "layers-new"),
+        OldKeyOut(),
+    ]
+
+
+def rotate_git(config: ClusterConfig) -> list[Step]:
+    """The Git credentials that `git.auth` names now, tried first, in place of those that Flux has."""
+    return [TryCredentials(), FindKey(), Synthesize(), ReplaceCredentials()]
 
 
 def printed(steps: Sequence[Step]) -> str:

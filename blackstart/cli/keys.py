@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,41 @@ def verify(options: Options) -> None:
     _answer(options, verdict.to_json(), [*lines, f"opens      {opened} of {len(verdict.files)} secrets"])
     if not verdict.ok:
         click.get_current_context().exit(KeyProblem.exit_code)
+
+
+@keys.command()
+@click.option("--commit", is_flag=True, help="Commit the changes; without it they are shown, and the next run goes on.")
+@click.option("--git", "of_git", is_flag=True, help="The Git credentials instead of the Age key.")
+@click.option("--dry-run", is_flag=True, help="Print the steps and stop.")
+@click.pass_obj
+def rotate(options: Options, commit: bool, of_git: bool, dry_run: bool) -> None:
+    """A new key in place of the old one; the cluster can decrypt at every moment. Again: it goes on."""
+    from blackstart import recipes
+    from blackstart.cli.running import carry_out
+    from blackstart.steps.rotate import CommitNeeded
+
+    recipe = recipes.rotate_git if of_git else partial(recipes.rotate, commit=commit)
+    if dry_run:
+        click.echo(recipes.printed(recipe(_cluster(options)[1])))
+        return
+    try:
+        report = carry_out(options, "keys rotate", recipe)
+    except CommitNeeded as needed:
+        _answer(options, {"diff": needed.diff}, [needed.diff])
+        raise
+    if not of_git:
+        _tell_exposed(options, age.find_key(*_cluster(options)), report.notes)
+
+
+def _tell_exposed(options: Options, key: age.FoundKey, notes: Sequence[str]) -> None:
+    """A key cannot be revoked: what it opened once is known to whoever had it."""
+    from blackstart.keys.rotation import exposed
+
+    found = exposed(options.root, key)
+    lines = [*notes, "", "Who had the old key may know these values, also after the rotation. Change them:"]
+    lines += [f"  {one.file}: {', '.join(one.values)}" for one in found]
+    data = {"recipients": key.recipients, "exposed": [{"file": one.file, "values": one.values} for one in found]}
+    _answer(options, data, lines)
 
 
 @keys.command()

@@ -24,6 +24,10 @@ class Index:
         """The files in the index, those that fit a pattern when one is given."""
         return self._names("ls-files", "-z", "--", *patterns)
 
+    def known(self, *patterns: str) -> list[str]:
+        """The files in the index, and those that could be added: what is ignored is left out."""
+        return self._names("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
+
     def text(self, name: str) -> str | None:
         """A file as it is staged, None when it is not in the index; undecodable bytes are replaced."""
         done = self._git("cat-file", "blob", f":{name}", check=False)

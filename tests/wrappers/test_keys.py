@@ -178,3 +178,20 @@ def test_a_change_of_the_rules_concerns_every_file(root: Path, call: Keys, sops:
     rules.write_text(rules.read_text().replace(own, age.generate().recipients[0]))
     git(root, "add", ".sops.yaml")
     assert [one["file"] for one in call("guard", code=7)["findings"]] == ["gitops/a.sops.yaml"]
+
+
+def test_the_installed_hook_stops_a_commit(root: Path, call: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.delenv("BLACKSTART_CLUSTER", raising=False)
+    git(root, "init", "--quiet")
+    hook = Path(call("guard", "--install")["hook"])
+    assert hook == root / ".git/hooks/pre-commit" and os.access(hook, os.X_OK)
+    call("guard", "--install")
+    (root / "note").write_text(age.generate().identities)
+    git(root, "add", "note")
+    assert "holds an Age private key" in git(root, "commit", "-m", "leak", code=1)
+    git(root, "rm", "--quiet", "--cached", "note")
+    git(root, "add", "clusters")
+    git(root, "commit", "-m", "fine")
+    hook.write_text("#!/bin/sh\nexit 0\n")
+    assert "not ours" in call("guard", "--install", code=8).message
