@@ -22,7 +22,7 @@ from blackstart.steps.apply import ApplyKey, ApplySingle
 from blackstart.steps.layers import WaitLayers
 from blackstart.steps.prepare import PinCommit, Publish, Synthesize
 from blackstart.steps.run import Run
-from blackstart.tools.age import find_key, key_file
+from blackstart.tools.age import FoundKey, find_key, key_file
 from blackstart.tools.gitindex import Index
 from blackstart.tools.sops import Sops
 
@@ -56,7 +56,7 @@ class BeginRotation:
         rotation = rotating.pending(path)
         if rotation is None:
             _require_untracked(run, path)
-            _require_saved(run, found.recipients)
+            _require_saved(run, found)
             run.cluster()
             rotation = rotating.begin(path, found, tuple(run.config.sops.recipients))
             note.text = f"a new key, {rotation.new}"
@@ -215,13 +215,11 @@ def _touched(run: Run, rotation: Rotation) -> list[str]:
 
 def _settle(run: Run, rotation: Rotation, message: str, *, commit: bool) -> None:
     index = Index(run.ws.root)
-    names = _touched(run, rotation)
-    changed = index.changed(names)
-    if not changed:
-        return
-    if not commit:
+    changed = index.changed(_touched(run, rotation))
+    if changed and not commit:
         raise CommitNeeded(index.diff(changed), run.ws.cluster)
-    index.commit(changed, message)
+    if changed:
+        index.commit(changed, message)
 
 
 def _apply_key(run: Run, note: StepNote) -> None:
@@ -245,12 +243,12 @@ def _require_untracked(run: Run, path: Path) -> None:
         )
 
 
-def _require_saved(run: Run, recipients: tuple[str, ...]) -> None:
-    """The rotation commits whole files: somebody's unfinished work must not slip in."""
-    touched = _touched(run, Rotation(recipients[0], recipients[0]))
-    changed = Index(run.ws.root).changed(touched)
+def _require_saved(run: Run, key: FoundKey) -> None:
+    """The rotation commits whole files: somebody's unfinished work must not slip in. And the key opens its files."""
+    own = Rotation(key.recipients[0], key.recipients[0])
+    changed = Index(run.ws.root).changed(_touched(run, own))
     if changed:
         raise Unsafe(f"not committed yet: {', '.join(changed)}", hint="commit or stash it, then again")
-    for file in rotating.sealed_files(run.ws.root, Rotation(recipients[0], recipients[0])):
-        if recipients[0] in file.recipients:
-            file.verify(find_key(run.ws, run.config))
+    for file in rotating.sealed_files(run.ws.root, own):
+        if own.old in file.recipients:
+            file.verify(key)

@@ -11,6 +11,7 @@ from blackstart.progress import StepNote
 from blackstart.steps.apply import initialize
 from blackstart.steps.run import Run
 from blackstart.tools.credentials import git_credentials
+from blackstart.tools.git import credentials_environment
 from blackstart.waiting import Wait, Watched, wait_for
 
 SECRET = "git-credentials"
@@ -31,7 +32,8 @@ class TryCredentials:
             raise ConfigError(
                 "git.auth.kind is none: Flux needs no Git credentials", hint="nothing to rotate; see git.auth"
             )
-        head = run.git.remote_head(source.url, source.branch, credentials.environment())
+        with credentials_environment(credentials.data) as env:
+            head = run.git.remote_head(source.url, source.branch, env)
         note.text = f"{source.branch} is at {head[:7]}"
 
 
