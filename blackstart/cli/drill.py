@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from blackstart.cli.running import one_cluster
 from blackstart.drill.bed import lay
 from blackstart.drill.carry_out import Drill, log_path
 from blackstart.drill.scenario import Scenario, chosen, scenarios
-from blackstart.progress import PlainSink, Progress
+from blackstart.progress import PlainSink, Progress, Sink
 from blackstart.report.drills import DrillResult, line, summary, write
 from blackstart.report.junit import write_junit
 from blackstart.report.record import open_run
@@ -40,7 +41,7 @@ def drill(options: Options, /, names: tuple[str, ...], listing: bool, junit: Pat
             click.echo(f"{scenario.name:<24} {_expected(scenario)}")
         return
     picked = _repeated(chosen(names or DEFAULT), int(str(rest["repeat"])))
-    results = _rehearse(options, picked, rest)
+    results = _rehearse(options, picked, {**rest, "junit": junit})
     write_junit(options.root / junit, results)
     sys.exit(0 if all(result.passed for result in results) else FAILED)
 
@@ -49,13 +50,14 @@ def _rehearse(options: Options, picked: list[Scenario], rest: dict[str, object])
     ws, _ = one_cluster(options)
     ws.make()
     record = open_run(ws, "drill", redact=redact)
-    progress = Progress(record, PlainSink())
+    progress = Progress(record, _notes(PlainSink()))
+    stages = Stages(progress)
     began = time.monotonic()
     progress.tell("begin", reason=f"drill · {ws.cluster} · {len(picked)} scenarios")
     bed = lay(options.root, ws.cluster, str(rest["ref"]), log_path(record.folder))
     results: list[DrillResult] = []
     try:
-        each = Drill(bed, int(str(rest["seed"])), progress.note, lambda one: _tell(options, one))
+        each = Drill(bed, int(str(rest["seed"])), stages.begin, lambda one: _tell(options, stages, one))
         results = each.play(picked)
     finally:
         if rest["keep"]:
@@ -63,13 +65,42 @@ def _rehearse(options: Options, picked: list[Scenario], rest: dict[str, object])
         else:
             bed.remove()
         good = bool(results) and all(result.passed for result in results)
+        stages.end("ready" if good else "failed")
         write(record.folder, results)
         record.finish("passed" if good else "failed", bed.commit.sha)
-    click.echo(summary(results, time.monotonic() - began, "drill.xml").splitlines()[-1], err=options.output == "json")
+    told = summary(results, time.monotonic() - began, str(rest["junit"])).splitlines()[-1]
+    click.echo(told, err=options.output == "json")
     return results
 
 
-def _tell(options: Options, result: DrillResult) -> None:
+@dataclass(slots=True)
+class Stages:
+    """Makes a span of each scenario, and of bringing the cluster up, for the report."""
+
+    progress: Progress
+    current: str = ""
+
+    def begin(self, label: str) -> None:
+        """Something begins; what went on before is done."""
+        self.end("ready")
+        self.progress.note(label)
+        self.progress.tell("step", label, "started")
+        self.current = label
+
+    def end(self, status: str, reason: str = "") -> None:
+        """What goes on has ended."""
+        if self.current:
+            self.progress.tell("step", self.current, status, reason)
+        self.current = ""
+
+
+def _notes(plain: Sink) -> Sink:
+    """The plain lines without the steps: each result is printed on its own."""
+    return lambda event: None if event.event == "step" else plain(event)
+
+
+def _tell(options: Options, stages: Stages, result: DrillResult) -> None:
+    stages.end("ready" if result.passed else "failed", result.message)
     click.echo(json.dumps(result.to_json()) if options.output == "json" else line(result))
 
 

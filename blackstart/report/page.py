@@ -44,6 +44,12 @@ def _facts(report: Report) -> list[str]:
 
 
 def _numbers(report: Report) -> list[str]:
+    results = drills.read(report.folder)
+    if results:
+        passed = sum(result.passed for result in results)
+        worst = max((result.recovered_seconds or 0.0 for result in results), default=0.0)
+        told = [f"{passed} passed", f"{len(results) - passed} failed", f"{duration(worst)} worst recovery"]
+        return [f"{duration(report.seconds)} in all", *told]
     layers, releases, secrets = counts(report)
     return [f"{duration(report.seconds)} in all", f"{layers} verified", releases, f"{secrets} verified"]
 

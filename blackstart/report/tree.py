@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from blackstart.report import drills
 from blackstart.report.closing import counts
 from blackstart.report.live import one_line
 from blackstart.report.record import Report, timeline
@@ -26,7 +27,9 @@ def tree(report: Report, width: int = 80) -> str:
         lines.append(f" {name:<{LABEL}} {_time(span, run):>8} {_bar(span, run.elapsed, room / total)}".rstrip())
         if span.status == "failed" and span.reason:
             lines.append(f" {'  ' * depth}  {one_line(span.reason)}"[:width])
-    lines += ["", f" verified  {' · '.join(counts(report))}"]
+    results = drills.read(report.folder)
+    told = drills.summary(results, report.seconds).splitlines()[-1] if results else " · ".join(counts(report))
+    lines += ["", f" verified  {told}"]
     return "\n".join([*lines, *(f" note      {one_line(note)}" for note in report.notes)])
 
 

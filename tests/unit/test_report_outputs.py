@@ -62,13 +62,20 @@ def test_the_page_shows_layers_releases_drills_and_history(ws: Workspace) -> Non
     report = recorded(ws, UP)
     drills.write(report.folder, RESULTS)
     html = page(report, history(ws))
-    for text in ("controllers", "HelmRelease/gitlab", "Drills: 2 of 3 passed", "layers verified", "29.2s"):
+    for text in ("controllers", "HelmRelease/gitlab", "Drills: 2 of 3 passed", "<b>19.8s</b>worst recovery", "29.2s"):
         assert text in html
+    assert " verified  2 of 3 passed · worst recovery 19.8s" in tree(report)
     assert html.count('<rect class="good up"') == 1
     assert html.count('<rect class="bad up"') == 1
 
 
 @pytest.mark.parametrize("run", [[], STAGES[:1], STAGES])
+def test_the_page_says_what_was_verified(ws: Workspace) -> None:
+    html = page(recorded(ws, UP), [])
+    for tile in ("<b>3</b>layers verified", "<b>5</b>releases", "<b>7</b>secrets verified"):
+        assert tile in html
+
+
 def test_a_run_that_got_nowhere_has_a_page_too(ws: Workspace, run: list) -> None:
     assert "</html>" in page(recorded(ws, run, outcome="failed"), [])
 
