@@ -47,7 +47,10 @@ def allowed_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program to run: `env` is added to the allowlist, `timeout` is in seconds, `log` gets every line."""
+    """A program to run: `env` is added to the allowlist, `timeout` is in seconds, `log` gets every line.
+
+    With `private`, nobody else may read the files that it makes.
+    """
 
     argv: Sequence[str]
     cwd: Path | None = None
@@ -55,6 +58,7 @@ class Command:
     stdin: str = field(default="", repr=False)
     timeout: float | None = None
     log: Path | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ def _start(command: Command) -> subprocess.Popen[str]:
             text=True,
             errors="replace",
             start_new_session=True,
+            umask=0o077 if command.private else -1,
         )
     except (FileNotFoundError, PermissionError) as error:
         raise MissingTool(

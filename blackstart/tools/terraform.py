@@ -126,7 +126,8 @@ class Terraform:
 
     def _run(self, name: str, *args: str, **options: Any) -> Completed:
         argv = self.command(name, *args, **options)
-        return run(Command(argv, env=self._env, log=None if name == "state pull" else self.log))
+        log = None if name == "state pull" else self.log
+        return run(Command(argv, env=self._env, log=log, private=True))
 
     def _change(self, name: str, on_resource: Callable[[str], None] | None, **options: Any) -> Applied:
         summary: dict[str, int] = {}
@@ -155,7 +156,7 @@ class Terraform:
             see(message)
 
         argv = self.command(name, **options)
-        done = run(Command(argv, env=self._env, log=self.log), check=False, on_line=line)
+        done = run(Command(argv, env=self._env, log=self.log, private=True), check=False, on_line=line)
         if done.code != 0:
             tail = redact("\n".join(dict.fromkeys(errors))) or done.tail
             raise CommandFailed(argv, done.code, tail, log=self.log, hint=_hint(tail))
