@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 LARGEST = 256 * 1024 * 1024  # bytes of one file
 SPACES = re.compile(rb"\s|\\[nrt]|[\"'+,]")
-PAUSE = 0.01  # seconds between two looks at /proc
+PAUSE = 0.02  # seconds between two looks at /proc
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,14 @@ def _content(path: Path) -> bytes:
 
 @dataclass
 class Processes:
-    """Samples argv and environment of every process that starts while it is entered.
+    """Records argv and environment of every process that starts while it is entered.
 
-    A process shorter than a look may be missed; which were seen is in `seen`.
+    A process that lives shorter than a look may be missed; which were seen is in `programs`.
     """
 
-    secret: Secret
-    allowed: Callable[[str, str], bool] = lambda program, place: False
-    leaks: set[Leak] = field(default_factory=set)
-    seen: set[str] = field(default_factory=set)
+    _records: set[tuple[str, str, bytes]] = field(default_factory=set)
     _before: set[str] = field(default_factory=set)
-    _known: dict[str, str] = field(default_factory=dict)
+    _known: dict[str, bytes] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Processes:
@@ -130,6 +127,20 @@ class Processes:
         self._stop.set()
         self._thread.join(timeout=30)
 
+    @property
+    def programs(self) -> set[str]:
+        """The names of the programs that were seen."""
+        return {program for program, _, _ in self._records}
+
+    def leaks(self, secret: Secret, allowed: Callable[[str, str], bool] = lambda program, place: False) -> set[Leak]:
+        """Where the secret stood; `allowed` is asked with a program's name and `argv` or `environ`."""
+        return {
+            Leak(f"{place} of {program}", form)
+            for program, place, content in self._records
+            if not allowed(program, place)
+            for form in secret.forms_in(content)
+        }
+
     def _sample(self) -> None:
         while not self._stop.wait(PAUSE):
             for pid in os.listdir("/proc"):
@@ -139,14 +150,10 @@ class Processes:
     def _look(self, pid: str) -> None:
         """Once for each program that a process becomes: after a fork it still is its parent."""
         argv = _read(f"/proc/{pid}/cmdline")
-        program = os.path.basename(argv.split(b"\0")[0].decode(errors="replace"))
-        if not argv or self._known.get(pid) == argv.hex():
-            return
-        self._known[pid] = argv.hex()
-        self.seen.add(program)
-        for place, content in (("argv", argv), ("environ", _read(f"/proc/{pid}/environ"))):
-            if not self.allowed(program, place):
-                self.leaks |= {Leak(f"{place} of {program}", form) for form in self.secret.forms_in(content)}
+        if argv and self._known.get(pid) != argv:
+            self._known[pid] = argv
+            program = os.path.basename(argv.split(b"\0")[0].decode(errors="replace"))
+            self._records |= {(program, "argv", argv), (program, "environ", _read(f"/proc/{pid}/environ"))}
 
 
 def _read(path: str) -> bytes:

@@ -72,19 +72,17 @@ def test_a_leak_in_a_process_is_found(place: str, form: str) -> None:
     held = KEY if form == "clear" else coded(f"x{KEY}")
     argv = [sys.executable, "-c", "input()", *([held] if place == "argv" else [])]
     env = {**os.environ, **({"LEAK": held} if place == "environ" else {})}
-    with Processes(SECRET) as processes:
+    with Processes() as processes:
         live_until_seen(argv, env, processes)
-    assert {(leak.where.split()[0], leak.form) for leak in processes.leaks} == {(place, form)}
-    with Processes(SECRET, allowed=lambda program, where: where == place) as processes:
-        live_until_seen(argv, env, processes)
-    assert processes.leaks == set()
+    assert {(leak.where.split()[0], leak.form) for leak in processes.leaks(SECRET)} == {(place, form)}
+    assert processes.leaks(SECRET, lambda program, where: where == place) == set()
 
 
 def live_until_seen(argv: list[str], env: dict[str, str], processes: Processes) -> None:
     child = subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, text=True)
     try:
         for _ in range(500):
-            if os.path.basename(argv[0]) in processes.seen:
+            if os.path.basename(argv[0]) in processes.programs:
                 break
             processes._stop.wait(0.02)
     finally:
