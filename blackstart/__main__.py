@@ -40,9 +40,19 @@ def run(args: list[str]) -> int:
         return 0
     except OSError as error:
         if error.errno not in FULL:
-            raise
+            return _bug()
         full = ToolFailed(f"nothing can be written: {error.strerror} ({error.filename or 'a file'})", hint=ROOM)
         return _shown(full, args)
+    except Exception:
+        return _bug()
+
+
+def _bug() -> int:
+    """Nobody expected this: the traceback, for a report, without secrets."""
+    from blackstart.tools.process import redact
+
+    click.echo(redact(traceback.format_exc()), err=True)
+    return 1
 
 
 def _shown(error: BlackstartError, args: list[str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import shlex
@@ -18,6 +17,7 @@ from blackstart.keys import rules
 from blackstart.tools.age import THROWAWAY
 from blackstart.tools.gitindex import Index
 from blackstart.tools.manifests import split
+from blackstart.tools.process import ENCODED_KEY
 from blackstart.tools.sops import METADATA, SopsFile, clear_values
 
 AGE_KEY = re.compile(r"AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{40,}", re.IGNORECASE)
@@ -25,19 +25,6 @@ PEM_KEY = re.compile(r"^\s*-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s*$", re.MULT
 SOPS_NAME = re.compile(r"\.sops\.(ya?ml|json)$")
 MANIFEST = re.compile(r"\.(ya?ml|json)$")
 MARK = "blackstart keys guard"
-
-
-def encoded_prefixes(text: str) -> tuple[str, ...]:
-    """How `text` looks inside base64, at each of the three places where it can begin."""
-    found = []
-    for shift, first in ((0, 0), (1, 2), (2, 3)):
-        coded = base64.b64encode(b"\0" * shift + text.encode()).decode()
-        whole = (shift + len(text)) * 8 // 6  # characters that no later byte changes
-        found.append(coded[first:whole])
-    return tuple(found)
-
-
-ENCODED_KEY = encoded_prefixes("AGE-SECRET-KEY-1")
 
 
 @dataclass(frozen=True, slots=True)

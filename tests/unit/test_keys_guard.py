@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blackstart.keys.guard import Guard, encoded_prefixes
+from blackstart.keys.guard import Guard
 from blackstart.keys.rules import rules_in
 from blackstart.tools import age
 from blackstart.tools.gitindex import Index
+from blackstart.tools.process import inside_base64
 
 ROOT = Path(__file__).parents[2]
 KEY = age.generate()
@@ -48,7 +49,7 @@ def test_an_age_key_in_base64(before: str) -> None:
 @given(st.binary(max_size=40), st.binary(max_size=10))
 def test_no_place_in_base64_hides_it(before: bytes, after: bytes) -> None:
     coded = base64.b64encode(before + b"AGE-SECRET-KEY-1" + after).decode()
-    assert any(prefix in coded for prefix in encoded_prefixes("AGE-SECRET-KEY-1"))
+    assert any(prefix in coded for prefix in inside_base64("AGE-SECRET-KEY-"))
 
 
 def test_another_private_key() -> None:
