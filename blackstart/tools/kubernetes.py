@@ -15,6 +15,7 @@ import httpx2
 from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.core.exceptions import ConfigError as KubeconfigError
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from blackstart.errors import BlackstartError, ConfigError, ToolFailed
 
@@ -99,7 +100,7 @@ class Cluster:
                 raise ConfigError(f"{kubeconfig} has no context {context}", hint="blackstart kubeconfig")
             params = ConnectionParams(timeout=httpx2.Timeout(timeout), trust_env=False)
             self._http = Client(found, params)
-        except (KubeconfigError, ValueError, ssl.SSLError, AttributeError, TypeError) as error:
+        except (KubeconfigError, YAMLError, ValueError, ssl.SSLError, AttributeError, TypeError) as error:
             raise ConfigError(f"{kubeconfig} is not a kubeconfig: {error}", hint="blackstart kubeconfig") from None
         self.endpoint = str(found.cluster.server)
 
