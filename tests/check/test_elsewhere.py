@@ -28,12 +28,13 @@ from blackstart.check.finding import Severity
 from blackstart.check.gathering import live_keys
 from blackstart.check.rules import judge
 from blackstart.config import ClusterConfig
+from blackstart.tools.age import THROWAWAY
 from blackstart.tools.manifests import Place
 from tests.check.conftest import findings, look
 from tests.check.repository import CLUSTER, Repository, recipient_of
 
 CONFIG = f"clusters/{CLUSTER}.yaml"
-OTHER = "age1rpe8lmuktf8r9ckr9ljcunfndncqrltqmv5shecnl0pqqayx2elslh0sr3"
+OTHER = THROWAWAY
 
 
 class Quiet(SimpleHTTPRequestHandler):
