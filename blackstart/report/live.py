@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blackstart.progress import Event
-from blackstart.report.timeline import Span, Timeline, duration
+from blackstart.report.timeline import Span, Timeline, duration, parent_of
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SIGNS = {"ready": ("✔", "green"), "failed": ("✘", "bold red"), "skipped": ("–", "dim"), "pending": ("·", "dim")}
@@ -114,20 +114,30 @@ class LiveSink:
     def _line(self, depth: int, span: Span, now: float) -> Text:
         frame = FRAMES[int(now * 10) % len(FRAMES)]
         sign, style = SIGNS.get(span.status, (frame, "cyan"))
-        name = span.label.ljust(NAME_WIDTH if depth < 2 else 0)
+        name = span.label.ljust(self._name_width(depth, span))
         line = Text(" " + "  " * depth)
         line.append(sign, style=style).append(f" {name} ", style="bold" if depth == 0 else "")
-        reason = "" if depth == 0 and span.status == "waiting" and self.timeline.children(span.step) else span.reason
+        reason = "" if self._said_below(span) else span.reason
         return line.append(one_line(reason or self._summary(span)), style="red" if span.status == "failed" else "")
+
+    def _name_width(self, depth: int, span: Span) -> int:
+        if depth < 2:
+            return NAME_WIDTH
+        return max(len(each.label) for each in self.timeline.children(parent_of(span.step)))
+
+    def _said_below(self, span: Span) -> bool:
+        """Whether the lines below say it already: a stage's layers, the release that a layer waits for."""
+        below = self.timeline.children(span.step) if span.status == "waiting" else []
+        return any("/" not in span.step or span.reason.startswith(each.label) for each in below)
 
     def _summary(self, span: Span) -> str:
         """What stands beside a layer that says nothing itself: how far its releases are."""
         count = self.timeline.releases(span.step + "/")
         if not count or span.step.count("/") != 1:
             return ""
-        done = sum(child.status == "ready" for child in self.timeline.children(span.step))
         plural = "" if count == 1 else "s"
-        return f"{count} release{plural}" if not span.open else f"{done} of {len(self.timeline.children(span.step))}"
+        done = sum(child.status == "ready" for child in self.timeline.children(span.step))
+        return f"{done} of {count} release{plural}" if span.open else f"{count} release{plural}"
 
     def _time(self, span: Span, now: float) -> str:
         return "" if span.status in ("pending", "skipped") else duration(span.seconds(now))

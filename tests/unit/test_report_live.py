@@ -29,6 +29,14 @@ def test_while_it_waits_each_release_says_why() -> None:
     assert lines[-1].split() == ["·", "apps", "after", "certs"]
 
 
+def test_a_layer_does_not_repeat_what_its_release_says() -> None:
+    said = "HelmRelease/cilium: install in progress"
+    lines = screen([*STAGES, step(15.0, "layers/controllers", "waiting", said)])
+    assert next(line for line in lines if " controllers " in line).split()[2:6] == ["0", "of", "3", "releases"]
+    columns = {line.index("install") for line in lines if "install in progress" in line}
+    assert len(columns) == 1
+
+
 def test_a_finished_layer_is_one_line_that_counts_its_releases() -> None:
     text = "\n".join(screen([*STAGES, *CONTROLLERS]))
     assert "HelmRelease/cilium" not in text
