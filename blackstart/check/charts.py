@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from blackstart.check.evidence import Chart, at
-from blackstart.errors import CommandFailed
+from blackstart.errors import CommandFailed, MissingTool
 from blackstart.layers import SOURCE, Layer, Wiring
 from blackstart.tools import helm
 from blackstart.tools.manifests import Document, Object, Place, group_of, mapping, names_of, split
@@ -72,6 +72,8 @@ def _render(chart: Chart, release: Object, export: Path) -> Chart:
     unsure = bool(spec.get("valuesFrom"))  # a Secret's values are known in the cluster alone
     try:
         text = helm.template(names.name, namespace, folder, mapping(spec.get("values")))
+    except MissingTool:  # a finding of its own
+        return chart
     except CommandFailed as error:
         problem = "" if unsure else _reason(error, export)
         return replace(chart, problem=problem)

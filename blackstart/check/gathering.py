@@ -17,7 +17,7 @@ from blackstart.check.evidence import Backups, Evidence, Live, Machine, Problem,
 from blackstart.check.sealed import KeyLook
 from blackstart.config import ClusterConfig, Workspace
 from blackstart.config.load import read_yaml
-from blackstart.errors import BlackstartError, ConfigError
+from blackstart.errors import BlackstartError, ConfigError, MissingTool
 from blackstart.gates.key import recipients_in
 from blackstart.layers import Wiring, wiring
 from blackstart.providers import provider
@@ -113,6 +113,8 @@ def _wired(export: Path, config: ClusterConfig) -> Wiring | Problem | None:
         return None
     try:
         return wiring(export, config)
+    except MissingTool:  # a finding of its own
+        return None
     except BlackstartError as error:
         return Problem(error.message, error.hint)
 
@@ -134,10 +136,17 @@ def _remote(subject: Subject) -> Remote | None:
     source = subject.config.git
     if source.is_worktree or source.auth.kind == "github_app":
         return None
+    asked = _ask(subject, source.url)
+    if asked.problem and not asked.no_branch and source.fallback_url:
+        return _ask(subject, source.fallback_url)
+    return asked
+
+
+def _ask(subject: Subject, url: str) -> Remote:
     try:
-        credentials = git_credentials(source, subject.ws.root)
+        credentials = git_credentials(subject.config.git, subject.ws.root)
         with credentials_environment(credentials.data if credentials else {}) as env:
-            return Remote(head=subject.git.remote_head(source.url, source.branch, env))
+            return Remote(head=subject.git.remote_head(url, subject.config.git.branch, env))
     except BlackstartError as error:
         no_branch = isinstance(error, ConfigError) and "has no branch" in error.message
         return Remote(no_branch=no_branch, problem=Problem(error.message, error.hint))

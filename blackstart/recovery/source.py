@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
@@ -14,8 +12,7 @@ from blackstart.config import ClusterConfig
 from blackstart.layers import Layer
 from blackstart.recovery.facts import GitFact
 from blackstart.steps.run import Run
-
-HOST_KEYS = ("host", "hosts", "hostname", "hostnames", "externalHostname")
+from blackstart.tools.manifests import hosts_in
 
 
 def git_fact(run: Run) -> GitFact:
@@ -44,19 +41,6 @@ def _hosts(path: Path, settings: dict[str, str]) -> set[str]:
     for name, value in settings.items():
         text = text.replace(f"${{{name}}}", value)
     try:
-        return {host for document in YAML(typ="safe").load_all(text) for host in _found(document)}
+        return {host for document in YAML(typ="safe").load_all(text) for host in hosts_in(document)}
     except YAMLError:
         return set()
-
-
-def _found(node: Any, *, under_host: bool = False) -> Iterator[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _found(value, under_host=under_host or key in HOST_KEYS)
-        if isinstance(node.get("hosts"), dict) and isinstance(node["hosts"].get("domain"), str):
-            yield f"gitlab.{node['hosts']['domain']}"  # the GitLab chart's own rule: global.hosts.domain
-    elif isinstance(node, list):
-        for value in node:
-            yield from _found(value, under_host=under_host)
-    elif under_host and isinstance(node, str):
-        yield node

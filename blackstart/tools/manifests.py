@@ -14,6 +14,7 @@ SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 KIND = re.compile(r"^kind:[ \t]*[\"']?([\w.-]+)", re.MULTILINE)
 NAME = re.compile(r"^metadata:[^\n]*\n(?:(?:[ #][^\n]*)?\n)*?[ ]+name:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 FLOW_NAME = re.compile(r"^metadata:[ \t]*\{[^}\n]*\bname:[ \t]*[\"']?([^\s\"',}]+)", re.MULTILINE)
+HOST_KEYS = ("host", "hosts", "hostname", "hostnames", "externalHostname")
 LARGEST = 5 * 1024 * 1024
 
 
@@ -58,6 +59,21 @@ def items(value: Any) -> list[Mapping[str, Any]]:
 def group_of(obj: Object) -> str:
     """The API group, blank for the core group."""
     return str(obj.get("apiVersion") or "").rpartition("/")[0]
+
+
+def hosts_in(node: Any, *, under_host: bool = False) -> Iterator[str]:
+    """The host names that a manifest gives out: of routes, ingresses and charts' values."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from hosts_in(value, under_host=under_host or key in HOST_KEYS)
+        domain = mapping(node.get("hosts")).get("domain")
+        if isinstance(domain, str):
+            yield f"gitlab.{domain}"  # the GitLab chart's own rule: global.hosts.domain
+    elif isinstance(node, list):
+        for value in node:
+            yield from hosts_in(value, under_host=under_host)
+    elif under_host and isinstance(node, str):
+        yield node
 
 
 def names_of(obj: Object) -> Names:

@@ -284,14 +284,6 @@ def test_the_recovery_kit(seen: Evidence) -> None:
         assert [one.id for one in told] == expected and all(not one.stops for one in told)
 
 
-def test_a_source_that_the_cluster_serves_itself(seen: Evidence) -> None:
-    without = {"url": "https://git.demo.test/x", "path": "gitops/clusters/demo"}
-    by_domain = configured(seen, **{**EXISTING, "git": without})
-    assert "self-hosted-source" in {one.id for one in judge(by_domain)}
-    elsewhere = configured(seen, **{**EXISTING, "git": {**without, "url": "https://notdemo.test/x"}})
-    assert "self-hosted-source" not in {one.id for one in judge(elsewhere)}
-
-
 def test_a_source_that_a_layer_serves(repository: Repository) -> None:
     head = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: g\n"
     repository.write("gitops/apps/route.yaml", f"{head}spec:\n  rules: [{{host: git.other.test}}]\n")
@@ -299,7 +291,25 @@ def test_a_source_that_a_layer_serves(repository: Repository) -> None:
     git = {"url": "https://git.other.test/x", "path": "gitops/clusters/demo"}
     served = configured(look(repository), **{**EXISTING, "git": git})
     (only,) = [one for one in judge(served) if one.id == "self-hosted-source"]
-    assert "layer apps" in only.message
+    assert "layer apps" in only.message and only.severity is Severity.WARNING
+    assert "self-hosted-source" not in {one.id for one in judge(configured(served, **EXISTING))}, "there is a fallback"
+    elsewhere = configured(served, git={**git, "url": "https://notgit.other.test/x"})
+    assert "self-hosted-source" not in {one.id for one in judge(elsewhere)}
+
+
+def test_without_a_toolchain_each_tool_is_missing_and_nothing_else(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLACKSTART_CACHE", str(tmp_path / "empty"))
+    told = findings(repository)
+    assert {one.id for one in told} == {"tool-missing"}
+    assert {"toolchain/build-layers", "toolchain/kwok"} <= {one.file for one in told}
+
+
+def test_a_fallback_is_asked_when_the_source_is_lost_with_the_cluster(repository: Repository, remote: str) -> None:
+    fallback = f"url: https://127.0.0.1:1/gone.git\n  fallback_url: {remote}"
+    repository.edit(CONFIG, f"url: {remote}", fallback)
+    assert findings(repository) == []
 
 
 def test_a_chart_whose_source_is_unknown_to_git(seen: Evidence) -> None:

@@ -186,6 +186,17 @@ def test_the_published_key_is_for_embedded_alone(repository: Repository) -> None
     assert "key-published" in {one.id for one in changed(repository, lambda _: None)}
 
 
+def test_a_secret_out_of_a_generator(repository: Repository) -> None:
+    generator = "secretGenerator:\n  - name: made\n    files: [{}]\n"
+    resources = "resources: [namespace.yaml, app.yaml, login.sops.yaml]\n"
+    repository.write("gitops/apps/kustomization.yaml", resources + generator.format("clear.txt"))
+    repository.write("gitops/apps/clear.txt", "not encrypted")
+    (only,) = changed(repository, lambda _: None)
+    assert (only.id, only.where) == ("secret-in-plaintext", f"{APPS}:2") and "not encrypted" not in only.message
+    repository.edit("gitops/apps/kustomization.yaml", "clear.txt", "login.sops.yaml")
+    assert changed(repository, lambda _: None) == []
+
+
 def changed(repository: Repository, change: Change) -> list[Finding]:
     change(repository)
     repository.commit()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
-from blackstart.check.evidence import Encrypted, Evidence
+from blackstart.check.evidence import Encrypted, Evidence, at
 from blackstart.check.finding import Finding, found, pointed_out
-from blackstart.tools.manifests import Place
+from blackstart.tools.manifests import Object, Place, mapping, names_of
 
+CIPHER = "ENC[AES256_GCM,"
 UPDATE = "sops updatekeys --yes"
 
 
@@ -95,6 +97,16 @@ def plaintext(seen: Evidence) -> Iterator[Finding]:
             f"Secret {doc.name} is not encrypted: everybody who can read this repository has it",
             f"sops encrypt --in-place {doc.place.file}, then change its values: they are known",
         )
+    known = {doc.name for doc in seen.plaintext}
+    for layer in seen.layers:
+        for obj in seen.built(layer).objects:
+            if names_of(obj).name not in known and _made_in_clear(obj):
+                yield found(
+                    "secret-in-plaintext",
+                    at(layer),
+                    f"layer {layer.name} makes Secret {names_of(obj).name} out of clear text (secretGenerator?)",
+                    "encrypt what it is made of, then change its values: they are known",
+                )
 
 
 def readable_names(seen: Evidence) -> Iterator[Finding]:
@@ -131,6 +143,22 @@ def live(seen: Evidence) -> Iterator[Finding]:
                 f"kubectl -n flux-system patch secret sops-age --type=json -p "
                 f'\'[{{"op":"remove","path":"/data/{name}"}}]\'',
             )
+
+
+def _made_in_clear(obj: Object) -> bool:
+    """Whether a built Secret holds a value that is not cipher text; generators encode whole SOPS files."""
+    if names_of(obj).kind != "Secret" or "sops" in obj:
+        return False
+    return any(CIPHER not in text for text in _texts(obj) if text)
+
+
+def _texts(secret: Object) -> Iterator[str]:
+    yield from (str(value) for value in mapping(secret.get("stringData")).values())
+    for value in mapping(secret.get("data")).values():
+        try:
+            yield base64.b64decode("".join(str(value).split()), validate=True).decode(errors="replace")
+        except ValueError:
+            yield str(value)
 
 
 def _difference(secret: Encrypted) -> str:

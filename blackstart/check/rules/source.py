@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from blackstart.check.evidence import Evidence, at
 from blackstart.check.finding import Finding, found, pointed_out
-from blackstart.tools.manifests import Place
+from blackstart.tools.manifests import Place, hosts_in
 
 SEEN_BY_NOBODY = (".sops.yaml", ".flux.yaml", ".goreleaser.yml")
 
@@ -54,23 +54,19 @@ def remote(seen: Evidence) -> Iterator[Finding]:
 
 
 def self_hosted(seen: Evidence) -> Iterator[Finding]:
-    """A cluster can not be rebuilt from a repository that it serves itself."""
+    """A cluster can not be rebuilt from a repository that it serves itself: `recover` refuses without another."""
     git = seen.config.git
-    host = urlsplit(git.url).hostname if not git.is_worktree else None
-    if not host or git.fallback_url:
+    host = urlsplit(git.url).hostname or ""
+    if git.is_worktree or git.fallback_url:
         return
-    domain = seen.config.settings.get("domain", "")
-    specs = ((layer, obj.get("spec")) for layer in seen.layers for obj in seen.built(layer).objects)
-    server = next((layer for layer, spec in specs if _mentions(spec, host)), None)
-    inside = bool(domain) and (host == domain or host.endswith(f".{domain}"))
-    if server or inside:
-        by = f"layer {server.name}" if server else f"settings.domain {domain}"
-        yield found(
-            "self-hosted-source",
-            seen.setting("git", "url"),
-            f"{host} is served by this cluster itself ({by}): after its loss there is nothing to recover from",
-            "mirror the repository elsewhere and set git.fallback_url",
-        )
+    for layer in seen.layers:
+        if any(host in hosts_in(obj.get("spec")) for obj in seen.built(layer).objects):
+            yield pointed_out(
+                "self-hosted-source",
+                seen.setting("git", "url"),
+                f"{host} is served by layer {layer.name} of this very cluster: after its loss nothing can be deployed",
+                "mirror the repository elsewhere and set git.fallback_url",
+            )
 
 
 def hidden(seen: Evidence) -> Iterator[Finding]:
@@ -86,15 +82,6 @@ def hidden(seen: Evidence) -> Iterator[Finding]:
                 f"{path} is in {root}, but Flux leaves it out of its artifact (.sourceignore, or a symbolic link)",
                 f"add !/{path} to .sourceignore",
             )
-
-
-def _mentions(value: object, host: str) -> bool:
-    """Whether a host is named as such: a whole value, never a part of a longer one."""
-    if isinstance(value, dict):
-        return any(_mentions(one, host) for one in value.values())
-    if isinstance(value, list):
-        return any(_mentions(one, host) for one in value)
-    return isinstance(value, str) and value == host
 
 
 RULES = (path_at_commit, work_tree, remote, self_hosted, hidden)
