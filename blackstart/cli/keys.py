@@ -27,18 +27,21 @@ def keys() -> None:
 @click.option("--recipient", "more", multiple=True, metavar="age1…", help="Who else can decrypt (break-glass).")
 @click.pass_obj
 def new(options: Options, more: tuple[str, ...]) -> None:
-    """Make the cluster's key; its public half goes to keys/ and into the rules. Never overwrites a key."""
-    made = custody.new_key(_workspace(options), more)
-    for warning in made.warnings:
+    """Make the cluster's key; its public half goes to keys/, the rules and the files. Never overwrites a key."""
+    from blackstart import toolchain
+    from blackstart.keys.rewrap import rewrap
+
+    ws = _workspace(options)
+    binary = toolchain.path("sops")  # missing it must be known before there is a key
+    made = custody.new_key(ws, more)
+    wrapped = rewrap(ws.root, binary)
+    left = [f"no key here opens {name}: whoever has one runs sops updatekeys" for name in wrapped.left]
+    for warning in (*made.warnings, *left):
         click.echo(f"warning: {warning}", err=True)
-    data = {
-        "recipient": made.recipient,
-        "recipients": made.recipients,
-        "files": made.files,
-        "warnings": made.warnings,
-    }
-    lines = [f"recipient  {made.recipient}", *(f"wrote      {name}" for name in made.files)]
-    _answer(options, data, [*lines, "next       sops updatekeys FILE for each encrypted file, then commit"])
+    files = (*made.files, *wrapped.done)
+    data = {"recipient": made.recipient, "recipients": made.recipients, "files": files}
+    lines = [f"recipient  {made.recipient}", *(f"wrote      {name}" for name in files), "next       git commit"]
+    _answer(options, {**data, "warnings": [*made.warnings, *left]}, lines)
 
 
 @keys.command()

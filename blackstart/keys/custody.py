@@ -61,6 +61,8 @@ def back_up(ws: Workspace, key: FoundKey, phrase: str, out: Path | None = None) 
     Raises Unsafe when the file exists.
     """
     path = out or sealed_file(ws)
+    if path.exists():
+        raise Unsafe(f"{path} exists: a key is never overwritten", hint="give another file: --out FILE")
     sealed = age.seal(key, phrase)
     if age.parse(age.unseal(sealed.encode(), phrase, path.name), path.name).identities != key.identities:
         raise KeyProblem(f"the backup {path} does not read back", hint="again")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from blackstart.errors import ConfigError
 from blackstart.tools.process import Command, Completed, run
+
+AUTHOR = ("GIT_AUTHOR_", "GIT_COMMITTER_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +60,6 @@ class Index:
         return [name for name in self._git(*words).stdout.split("\0") if name]
 
     def _git(self, *words: str, check: bool = True) -> Completed:
-        env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        author = {name: value for name, value in os.environ.items() if name.startswith(AUTHOR)}
+        env = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **author}
         return run(Command(("git", "-C", str(self.root), *words), env=env, timeout=120.0), check=check)

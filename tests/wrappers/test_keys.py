@@ -111,6 +111,21 @@ def test_new_with_a_break_glass_recipient_and_never_twice(root: Path, call: Keys
     call("new", code=8)
 
 
+def test_new_lets_the_new_key_open_what_another_key_here_opens(root: Path, call: Keys, sops: Sops) -> None:
+    other, stranger = age.generate(), age.generate()
+    (root / "keys").mkdir()
+    (root / "keys/other.agekey").write_text(other.identities)
+    for key, name in ((other, "a"), (stranger, "b")):
+        (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: {key.recipients[0]}\n")
+        (root / f"gitops/{name}.sops.yaml").write_text(SECRET)
+        sops.encrypt_in_place(f"gitops/{name}.sops.yaml")
+    made = call("new")
+    assert "gitops/a.sops.yaml" in made["files"]
+    assert any("gitops/b.sops.yaml" in warning for warning in made["warnings"])
+    mine = age.parse((root / "keys/mine.agekey").read_text(), "here")
+    SopsFile.parse((root / "gitops/a.sops.yaml").read_text(), "a").verify(mine)
+
+
 @pytest.mark.parametrize("broken", ["recipient", ".sops.yaml", "clusters/mine.yaml"])
 def test_new_makes_no_key_when_something_is_wrong(root: Path, call: Keys, broken: str) -> None:
     if broken == "recipient":
@@ -131,13 +146,16 @@ def test_backup_and_restore(root: Path, call: Keys, monkeypatch: pytest.MonkeyPa
     assert out.read_text().startswith("-----BEGIN AGE ENCRYPTED FILE-----")
     assert before.identities.strip() not in out.read_text()
     call("backup", "--out", str(out), code=8)
-    assert call("restore", str(out))["written"] is False
     key.unlink()
     assert call("restore", str(out))["written"] is True
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert age.parse(key.read_text(), "here").identities == before.identities
+    clear = root / "clear"
+    clear.write_text(before.identities)
     key.write_text(age.generate().identities)
-    call("restore", str(out), code=8)
+    call("restore", str(clear), code=8)
+    key.write_text(before.identities)
+    assert call("restore", str(clear))["written"] is False
     key.unlink()
     monkeypatch.setenv(age.PASSPHRASE, "wrong")
     assert "does not open" in call("restore", str(out), code=7).message
