@@ -168,4 +168,5 @@ def _state_of_dependencies(snapshot: Snapshot, key: Key, thing: Object) -> str:
     for needed in thing["spec"]["dependsOn"]:
         other = snapshot.get((key[0], needed.get("namespace") or key[1], needed["name"]), {})
         found.append(str(other.get("status", {}).get("lastAppliedRevision") or other.get("status", {}).get("history")))
-    return "|".join([condition(thing, "Ready").get("lastTransitionTime", ""), *found])
+    handled = thing.get("status", {}).get("lastHandledReconcileAt", "")  # it may have looked into a stale cache
+    return "|".join([condition(thing, "Ready").get("lastTransitionTime", ""), handled, *found])
