@@ -35,7 +35,7 @@ class SopsAgeSecret(Construct):
             stack,
             place,
             NAME,
-            data={DATA_KEY: key.string_value},
+            data={DATA_KEY: f"${{trimspace({key.fqn})}}"},
             revision=revision(*sorted(place.config.sops.recipients)),
             after=[self.namespace],
         )

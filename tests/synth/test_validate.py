@@ -1,4 +1,4 @@
-"""terraform itself reads the stacks of the builtin pair, with the providers' own schemas."""
+"""terraform itself reads the stacks, as far as their providers are here: the builtin pair, or none."""
 
 import os
 import shutil
@@ -11,7 +11,15 @@ from blackstart import toolchain
 from blackstart.config.cache import builtin_mirror
 from blackstart.errors import MissingTool
 
-STACKS = ("builtin-cluster", "builtin-sops-age", "builtin-flux", "single")
+STACKS = (
+    "builtin-cluster",
+    "builtin-sops-age",
+    "builtin-flux",
+    "single",
+    "shared-cluster",
+    "bucket-cluster",
+    "hcp-cluster",
+)
 
 
 @pytest.fixture
@@ -29,7 +37,7 @@ def settings() -> dict[str, str]:
 def test_terraform_finds_the_stack_valid(name: str, stacks: Path, settings: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "cdktf.out" / "stacks" / name
     shutil.copytree(stacks / name, folder, symlinks=True)
-    (folder / ".terraform.lock.hcl").unlink()
+    (folder / ".terraform.lock.hcl").unlink(missing_ok=True)
     kubeconfig = tmp_path / ".blackstart" / "builtin" / "kubeconfig"
     kubeconfig.parent.mkdir(parents=True)
     kubeconfig.touch()
