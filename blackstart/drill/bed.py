@@ -101,13 +101,13 @@ class Bed:
     def take_picture(self) -> None:
         """Stop the cluster and copy everything; `restore` comes back to this moment."""
         self.embedded("stop")
-        shutil.copytree(self.repository, self.picture, symlinks=True)
+        copy(self.repository, self.picture)
 
     def restore(self, *, start: bool = True) -> None:
         """The clone and its cluster as they were on the picture; with `start` the cluster runs."""
         self.embedded("stop")
         shutil.rmtree(self.repository)
-        shutil.copytree(self.picture, self.repository, symlinks=True)
+        copy(self.picture, self.repository)
         if start:
             self.embedded("start")
 
@@ -135,6 +135,15 @@ class Bed:
     def _git(self, *args: str) -> None:
         who = {f"GIT_{role}_{part}": "drill" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         run(Command(["git", *args], cwd=self.repository, env=who))
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a folder without the sockets of programs that had to be killed: they can not be copied."""
+
+    def sockets(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if (Path(folder) / name).is_socket()}
+
+    shutil.copytree(source, target, symlinks=True, ignore=sockets)
 
 
 def lay(root: Path, cluster: str, ref: str, log: Path) -> Bed:
