@@ -16,6 +16,7 @@ from blackstart.errors import Interrupted, Unsafe
 from blackstart.progress import Event, Sink, StepNote
 from blackstart.recovery.evidence import collect
 from blackstart.recovery.show import evidence_lines, screen
+from blackstart.recovery.source import ChooseSource
 from blackstart.recovery.verdict import Verdict, decide
 from blackstart.steps import Step
 from blackstart.steps.run import Run
@@ -53,7 +54,8 @@ class Asked:
     verdict: Verdict | None = None
 
     def recipe(self, config: ClusterConfig) -> Iterator[Step]:
-        """Look first, then what the verdict asks for."""
+        """Look first, then what the verdict asks for. A fallback of the source changes nothing in the list of steps."""
+        yield ChooseSource()
         yield from recipes.prepare()
         yield Look(self)
         if self.dry_run:

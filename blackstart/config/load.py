@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from blackstart.config.model import ClusterConfig
 from blackstart.errors import ConfigError
 
 DEFAULTS = "_defaults.yaml"
+FALLBACK = "BLACKSTART_GIT_FALLBACK"
+"""Set by `recover`, for itself and for the `main.py` that it runs: the source of the cluster file is lost."""
 
 
 def names(root: Path) -> list[str]:
@@ -38,11 +41,18 @@ def load(root: Path, name: str) -> ClusterConfig:
     defaults_path = root / "clusters" / DEFAULTS
     defaults = read_yaml(defaults_path) if defaults_path.is_file() else {}
     try:
-        return ClusterConfig.model_validate(merge(defaults, own))
+        found = ClusterConfig.model_validate(merge(defaults, own))
     except ValidationError as error:
         shown = f"clusters/{name}.yaml"
         problems = [_problem(shown, own, detail) for detail in error.errors()]
         raise ConfigError("\n".join(problems), hint=f"edit {shown}; its shape: blackstart schema") from None
+    return _by_fallback(found) if os.environ.get(FALLBACK) and found.git.fallback_url else found
+
+
+def _by_fallback(config: ClusterConfig) -> ClusterConfig:
+    """As written, but Flux reads from `git.fallback_url`, with the credentials of that place."""
+    git = config.git.model_copy(update={"url": config.git.fallback_url, "auth": config.git.fallback_auth})
+    return config.model_copy(update={"git": git})
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -134,6 +134,7 @@ class Git(Section):
     path: str = Field(description="folder with the cluster's Kustomizations")
     auth: GitAuth = GitAuth()
     fallback_url: str = Field(default="", description="used by recover when the cluster itself serves `url`")
+    fallback_auth: GitAuth = Field(default=GitAuth(), description="credentials for `fallback_url`")
 
     @property
     def is_worktree(self) -> bool:

@@ -2,17 +2,74 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from blackstart.config import ClusterConfig
-from blackstart.layers import Layer
+from blackstart.config import ClusterConfig, load
+from blackstart.config.load import FALLBACK
+from blackstart.errors import BlackstartError, ToolFailed, Unsafe
+from blackstart.layers import Layer, discover
+from blackstart.progress import StepNote
 from blackstart.recovery.facts import GitFact
 from blackstart.steps.run import Run
+from blackstart.tools.credentials import git_credentials
+from blackstart.tools.git import credentials_environment
 from blackstart.tools.manifests import hosts_in
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseSource:
+    """Read from `git.fallback_url` where the repository was served by the very cluster that is lost."""
+
+    name: str = "source"
+
+    def run(self, run: Run, note: StepNote) -> None:
+        """Raises Unsafe without a fallback; the remote's own error when the cluster has nothing to do with it."""
+        git = run.config.git
+        trouble = None if git.is_worktree or os.environ.get(FALLBACK) else _trouble(run)
+        note.skipped = trouble is None
+        if trouble is None:
+            return
+        layer = _served_here(run)
+        if not layer:
+            raise trouble
+        if not git.fallback_url:
+            raise Unsafe(
+                f"{git.url} is served by layer {layer} of this very cluster, and there is no git.fallback_url",
+                hint=f"mirror the repository elsewhere and set git.fallback_url in clusters/{run.ws.cluster}.yaml",
+            )
+        os.environ[FALLBACK] = "1"
+        run.config = load(run.ws.root, run.ws.cluster)
+        run.progress.warning(
+            f"{git.url} is served by layer {layer} of this very cluster: Flux reads from {git.fallback_url} for now; "
+            f"to switch back, when it serves again: blackstart --cluster {run.ws.cluster} up"
+        )
+        note.text = f"{git.fallback_url}, since layer {layer} served {git.url}"
+
+
+def _trouble(run: Run) -> BlackstartError | None:
+    """What the remote answers instead of a commit."""
+    git = run.config.git
+    try:
+        credentials = git_credentials(git, run.ws.root)
+        with credentials_environment(credentials.data if credentials else {}) as env:
+            run.git.remote_head(git.url, git.branch, env)
+    except ToolFailed as error:
+        return error
+    return None
+
+
+def _served_here(run: Run) -> str:
+    """The layer that serves the source, by what this clone holds."""
+    with tempfile.TemporaryDirectory(prefix="blackstart-tree-") as folder:
+        run.git.export(run.git.resolve(run.ref), Path(folder))
+        return served_by(Path(folder), discover(Path(folder), run.config), run.config)
 
 
 def git_fact(run: Run) -> GitFact:
