@@ -35,6 +35,8 @@ def end(place: Place, *, keep_data: bool = True) -> None:
         _kill([chief])
     _kill([process for process in running(place) if not (keep_data and _name(process) == LAST)])
     _end(running(place))
+    for left in place.folder.glob("*.sock"):
+        left.unlink(missing_ok=True)
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:
