@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import traceback
 
@@ -17,6 +18,7 @@ ROOM = "free some space, then the same command again: what was done is kept"
 
 def main() -> None:
     """Run `blackstart`; exit codes are those of design, section 4."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely, a run tidies up as after a Ctrl-C
     sys.exit(run(sys.argv[1:]))
 
 

@@ -16,6 +16,7 @@ from blackstart.steps.prepare import FindKey, PinCommit, Preflight, Publish, Syn
 from blackstart.steps.rescue import BackUpStates, ForgetInCluster, RestoreStates, StartCluster, TakeKubeconfig
 from blackstart.steps.rotate import BeginRotation, BothKeys, BothRecipients, Deployed, OldKeyOut, OldRecipientOut
 from blackstart.steps.rotate_git import ReplaceCredentials, TryCredentials
+from blackstart.synth import Part
 
 
 def prepare() -> list[Step]:
@@ -57,9 +58,8 @@ def recover(config: ClusterConfig, verdict: Verdict, skipped: tuple[str, ...] = 
 
 def down(config: ClusterConfig) -> list[Step]:
     """Everything away: the layers in reverse order, then the stacks; an `existing` cluster itself stays."""
-    if config.state.layout == "single":
-        return [*prepare(), DrainLayers(), DestroyStack("single")]
-    return [*prepare(), DrainLayers(), DestroyStack("flux"), DestroyStack("sops-age"), DestroyStack("cluster")]
+    parts: list[Part] = ["single"] if config.state.layout == "single" else ["flux", "sops-age", "cluster"]
+    return [FindKey(), PinCommit(), Synthesize(), DrainLayers(), *(DestroyStack(part) for part in parts)]
 
 
 def rotate(config: ClusterConfig, *, commit: bool) -> list[Step]:

@@ -10,6 +10,7 @@ from blackstart import toolchain
 from blackstart.config.workspace import make_private, write_private
 from blackstart.errors import GateBroken
 from blackstart.gates import Outcome, Ready
+from blackstart.gates.flux import NAMESPACE
 from blackstart.gates.key import key_secret
 from blackstart.gates.nodes import nodes
 from blackstart.progress import StepNote
@@ -18,8 +19,13 @@ from blackstart.steps.identity import remember
 from blackstart.steps.run import Run
 from blackstart.steps.states import back_up, push_errored, read_state_text
 from blackstart.synth import Stack
+from blackstart.tools.kubernetes import Cluster
 from blackstart.tools.terraform import Terraform
 from blackstart.waiting import Wait, Watched, wait_for
+
+MARK = "blackstart/frozen"
+FROZEN = {"metadata": {"annotations": {MARK: "down"}}, "spec": {"suspend": True}}
+THAWED = {"metadata": {"annotations": {MARK: None}}, "spec": {"suspend": False}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class ApplyFlux:
     def run(self, run: Run, note: StepNote) -> None:
         """CRDs, controllers, source: three Helm releases."""
         apply_stack(run, run.manifest.stack("flux"))
+        thaw(run.cluster())
         note.text = f"{run.config.flux.version}, source {run.config.git.branch}@{run.commit.short}"
 
 
@@ -117,3 +124,10 @@ def _fingerprint(stack: Stack, run: Run) -> str:
     files = (toolchain.terraformrc(run.config.providers), stack.folder / ".terraform.lock.hcl")
     parts = (block, str(stack.folder), *(file.read_text() if file.is_file() else "" for file in files))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def thaw(cluster: Cluster) -> None:
+    """Undo what an interrupted `down` froze."""
+    root = cluster.get("Kustomization", "flux-system", NAMESPACE)
+    if root and MARK in (root["metadata"].get("annotations") or {}):
+        cluster.patch("Kustomization", "flux-system", NAMESPACE, THAWED)

@@ -9,7 +9,7 @@ from blackstart.gates import Object, Outcome, Ready, Snapshot, Waiting
 from blackstart.gates.flux import NAMESPACE
 from blackstart.progress import StepNote
 from blackstart.status import layers_in, take
-from blackstart.steps.apply import initialize
+from blackstart.steps.apply import FROZEN, initialize
 from blackstart.steps.run import Run
 from blackstart.steps.states import back_up, read_state_text
 from blackstart.synth import Part
@@ -18,9 +18,7 @@ from blackstart.tools.terraform import Terraform
 from blackstart.waiting import Wait, Watched, wait_for
 
 CRDS = "helm_release.flux-crds"
-FROZEN = {"metadata": {"annotations": {"blackstart/frozen": "down"}}, "spec": {"suspend": True}}
 FINALIZED = ("Kustomization", "HelmRelease", "HelmChart", "GitRepository", "HelmRepository")
-THAWED = {"metadata": {"annotations": {"blackstart/frozen": None}}, "spec": {"suspend": False}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +162,3 @@ def reachable(run: Run) -> Cluster | None:
         if run.provider.exists().running:
             raise
         return None
-
-
-def thaw(cluster: Cluster) -> None:
-    """Undo what an interrupted `down` froze."""
-    root = cluster.get("Kustomization", "flux-system", NAMESPACE)
-    if root and root["metadata"].get("annotations", {}).get("blackstart/frozen"):
-        cluster.patch("Kustomization", "flux-system", NAMESPACE, THAWED)
