@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import Any
 from python_terraform import IsFlagged
 from python_terraform import Terraform as CommandLine
 
-from blackstart.errors import CommandFailed
+from blackstart.errors import CommandFailed, Locked
 from blackstart.tools.process import Command, Completed, redact, run
 
 LOCK_TIMEOUT = "5s"
-DENIED_WORDS = ("state lock", "Lock Info")
+LOCKED = "Error acquiring the state lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Terraform:
     def forget(self, addresses: list[str]) -> None:
         """Remove resources from the state; the resources themselves stay."""
         if addresses:
-            self._run("state rm", *addresses, lock_timeout=LOCK_TIMEOUT)
+            self._run("state rm", *addresses, no_color=IsFlagged, lock_timeout=LOCK_TIMEOUT)
 
     def adopt(self, address: str, identifier: str) -> None:
         """Import an existing object into the state."""
@@ -127,7 +128,10 @@ class Terraform:
     def _run(self, name: str, *args: str, **options: Any) -> Completed:
         argv = self.command(name, *args, **options)
         log = None if name == "state pull" else self.log
-        return run(Command(argv, env=self._env, log=log, private=True))
+        try:
+            return run(Command(argv, env=self._env, log=log, private=True))
+        except CommandFailed as error:
+            raise _locked(error.tail, self.folder) or error from None
 
     def _change(self, name: str, on_resource: Callable[[str], None] | None, **options: Any) -> Applied:
         summary: dict[str, int] = {}
@@ -159,7 +163,7 @@ class Terraform:
         done = run(Command(argv, env=self._env, log=self.log, private=True), check=False, on_line=line)
         if done.code != 0:
             tail = redact("\n".join(dict.fromkeys(errors))) or done.tail
-            raise CommandFailed(argv, done.code, tail, log=self.log, hint=_hint(tail))
+            raise _locked(tail, self.folder) or CommandFailed(argv, done.code, tail, log=self.log, hint=_hint(tail))
 
 
 def parse_state(text: str) -> State | None:
@@ -193,9 +197,23 @@ def _diagnostic(diagnostic: Mapping[str, Any]) -> str:
     return "\n".join(filter(None, (f"{diagnostic['summary']}{where}", diagnostic.get("detail", ""))))
 
 
+def _locked(tail: str, folder: Path) -> Locked | None:
+    """The lock that terraform was refused, with its owner; the http backend tells the holder's ID alone, and then
+    shows what terraform itself had asked for."""
+    if LOCKED not in tail:
+        return None
+    held = re.search(r"already locked: *\n?ID=(\S+)", tail)
+    info = dict(re.findall(r"^ *(ID|Who|Operation|Created): +(\S.*)$", tail, re.MULTILINE))
+    lock = held[1] if held else info.get("ID", "?")
+    who, what, since = (info.get(name, "?") for name in ("Who", "Operation", "Created"))
+    owner = "" if held else f", held by {who} ({what}, since {since})"
+    return Locked(
+        f"the state is locked: {lock}{owner}",
+        hint=f"wait for it; only when that process is dead: terraform -chdir={folder} force-unlock {lock}",
+    )
+
+
 def _hint(tail: str) -> str:
-    if any(word in tail for word in DENIED_WORDS):
-        return "another run holds the state's lock; if it is dead: blackstart recover"
     if "blackstart recover" in tail or "already exists" in tail or "still in use" in tail:
         return "an earlier run was interrupted here, or this is another cluster: blackstart recover"
     return "read the log, mend the cause, then: blackstart up"
