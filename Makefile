@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER ?= local
 
-.PHONY: help setup up down synth check format test test-cdktf test-upstream lock clean
+.PHONY: help setup up down synth check format test test-cdktf test-upstream bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ test-cdktf: setup ## The stacks deployed by the cdktf command line
 
 test-upstream: setup ## The pinned charts of their own projects, pulled and rendered (needs the internet)
 	BLACKSTART_UPSTREAM=1 $(BIN)/python -m pytest -m upstream
+
+bench: setup ## Measure speed as ratios, write bench/results.json (ten minutes on an idle machine)
+	$(BIN)/python -m bench
 
 lock: .venv/.installed ## Lock the Python packages anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-header --no-annotate --universal \
