@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from blackstart.config.model import ClusterConfig, Existing
+from blackstart.config.model import Existing
 from modules.cdktf import DataResource, HelmProvider, HelmProviderKubernetes, KubernetesProvider, TerraformStack
 from modules.place import Place
 
@@ -36,7 +36,7 @@ def access(place: Place, cluster: DataResource | None = None) -> Access:
     resource, so that nobody looks for the file before it can be there.
     """
     shape = place.config.cluster
-    if isinstance(shape, Existing) and (shape.kubeconfig or runs_remotely(place.config)):
+    if isinstance(shape, Existing) and (shape.kubeconfig or place.config.state.runs_remotely):
         return _existing(place, shape)
     kubeconfig = place.relative(place.workspace.kubeconfig)
     if cluster is not None:
@@ -47,19 +47,13 @@ def access(place: Place, cluster: DataResource | None = None) -> Access:
 
 def _existing(place: Place, shape: Existing) -> Access:
     """Of a remote run the workspace's variables say where the API is: KUBE_HOST, KUBE_TOKEN and its CA."""
-    if runs_remotely(place.config):
+    if place.config.state.runs_remotely:
         return Access()
     path = shape.kubeconfig
     if path.startswith("~"):
         return Access(_must_exist(place, f"pathexpand({json.dumps(path)})"), shape.context)
     seen = path if path.startswith("/") else place.relative(place.workspace.root / path)
     return Access(_must_exist(place, json.dumps(seen)), shape.context)
-
-
-def runs_remotely(config: ClusterConfig) -> bool:
-    """Whether Terraform runs on another machine: nothing of this one is there (issue 8)."""
-    cloud = config.state.cloud
-    return config.state.backend == "cloud" and cloud is not None and cloud.execution != "local"
 
 
 def use_kubernetes(stack: TerraformStack, place: Place, way: Access) -> None:

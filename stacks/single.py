@@ -9,7 +9,7 @@ from modules.flux_sync import FluxSync, values
 from modules.identity import Identity
 from modules.layers_ready import LayersReady
 from modules.place import Place
-from modules.providers import access, runs_remotely, use_helm, use_kubernetes
+from modules.providers import access, use_helm, use_kubernetes
 from modules.sops_age_secret import SopsAgeSecret, revision
 
 
@@ -23,5 +23,5 @@ def single(stack: TerraformStack, place: Place) -> None:
     key = SopsAgeSecret(stack, place, after=[identity.guard])
     installed = FluxInstall(stack, place, after=[key.secret])
     sync = FluxSync(stack, place, after=[installed.controllers])
-    if not runs_remotely(place.config):
+    if not place.config.state.runs_remotely:
         LayersReady(stack, place, after=[sync.release], deployed=str(revision(repr(values(place)))))

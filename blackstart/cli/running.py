@@ -40,7 +40,7 @@ def carry_out(options: Options, command: str, recipe: Recipe, *, ref: str = "HEA
     with locked(ws, command):
         record = open_run(ws, command, redact=redact)
         progress = Progress(record, sink or sink_of(options))
-        run = Run(ws, config, progress, record.folder, ref=ref)
+        run = Run(ws, config, progress, record.folder, ref=ref, cancel_run=ask_to_cancel)
         progress.tell("begin", reason=f"{command} · {ws.cluster} ({config.provider})")
         report = _to_its_end(run, record, recipe)
     if options.output == "text":
@@ -68,6 +68,16 @@ def _finish(run: Run, record: RunRecord, outcome: str) -> Report:
     commit = run.found_commit.sha if run.found_commit else ""
     layers = len(run.layers) if outcome in ("ready", "unchanged") else 0
     return record.finish(outcome, commit, {"layers": layers, "secrets": run.secrets if layers else 0}, run.notes)
+
+
+def ask_to_cancel(link: str) -> bool:
+    """After a Ctrl-C: whether to cancel the remote run; where nobody can be asked it is left alone."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    try:
+        return click.confirm(f"Cancel the run {link} too?", default=False, err=True)
+    except click.Abort:
+        return False
 
 
 def sink_of(options: Options) -> Sink:

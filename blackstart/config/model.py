@@ -173,7 +173,13 @@ class Cloud(Section):
     organization: str
     project: str = "blackstart"
     execution: Literal["local", "remote", "agent"] = "local"
-    agent_pool: str = ""
+    agent_pool: str = Field(default="", description="name of the pool (execution: agent)")
+
+    @model_validator(mode="after")
+    def _agents_have_a_pool(self) -> Cloud:
+        if (self.execution == "agent") != bool(self.agent_pool):
+            raise ValueError("execution: agent and agent_pool belong together")
+        return self
 
 
 class State(Section):
@@ -184,6 +190,11 @@ class State(Section):
     cloud: Cloud | None = None
     s3: dict[str, str | bool | dict[str, str]] = Field(default_factory=dict, description="terraform's own settings")
     http: dict[str, str] = Field(default_factory=dict, description="terraform's own settings")
+
+    @property
+    def runs_remotely(self) -> bool:
+        """Whether Terraform runs on another machine: nothing of this one is there (issue 8)."""
+        return self.backend == "cloud" and self.cloud is not None and self.cloud.execution != "local"
 
     @model_validator(mode="after")
     def _settings_of_the_backend(self) -> State:
@@ -231,6 +242,7 @@ class Timeouts(Section):
     cluster: int = Field(default=300, ge=1)
     flux: int = Field(default=300, ge=1)
     layers: int = Field(default=600, ge=1)
+    remote_run: int = Field(default=3600, ge=1, description="one run on HCP Terraform, confirmation included")
 
 
 class ClusterConfig(Section):
@@ -264,4 +276,13 @@ class ClusterConfig(Section):
     def _worktree_only_on_this_machine(self) -> ClusterConfig:
         if self.git.is_worktree and self.provider not in ("embedded", "kind"):
             raise ValueError("git.url: worktree is served on loopback, where only embedded and kind can reach it")
+        return self
+
+    @model_validator(mode="after")
+    def _remote_runs_need_nothing_of_this_machine(self) -> ClusterConfig:
+        if self.state.runs_remotely and (self.provider != "existing" or self.providers != "registry"):
+            raise ValueError(
+                "state.cloud.execution: remote and agent need cluster.provider existing and providers registry:"
+                " nothing of this machine is where they run"
+            )
         return self

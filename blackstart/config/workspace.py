@@ -100,3 +100,10 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(handle, "w") as file:
         file.write(text)
     new.replace(path)
+
+
+def append_private(path: Path, text: str) -> None:
+    """Append to a file that only its owner may read."""
+    make_private(path.parent)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
+        file.write(text)

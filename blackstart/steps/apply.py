@@ -15,6 +15,7 @@ from blackstart.gates.key import key_secret
 from blackstart.gates.nodes import nodes
 from blackstart.progress import StepNote
 from blackstart.steps.adopt import adopt
+from blackstart.steps.cloud import require_workspace
 from blackstart.steps.identity import remember
 from blackstart.steps.run import Run
 from blackstart.steps.states import back_up, push_errored, read_state_text
@@ -114,6 +115,8 @@ def initialize(run: Run, stack: Stack, terraform: Terraform) -> None:
     marker = stack.folder / ".terraform" / "blackstart-initialized"
     if marker.is_file() and marker.read_text() == _fingerprint(stack, run):
         return
+    if run.config.state.backend == "cloud":
+        require_workspace(run, stack)
     terraform.init()
     write_private(marker, _fingerprint(stack, run))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from blackstart import toolchain
 from blackstart.config import ClusterConfig, Workspace
+from blackstart.config.model import Cloud
 from blackstart.config.workspace import write_private
 from blackstart.errors import BlackstartError, ConfigError, KeyProblem
 from blackstart.layers import Layer
@@ -15,16 +17,21 @@ from blackstart.progress import Progress
 from blackstart.providers import Provider, provider
 from blackstart.synth import Manifest, Stack
 from blackstart.tools.age import FoundKey
+from blackstart.tools.cloud_run import Following
+from blackstart.tools.cloud_token import token, variable
 from blackstart.tools.git import Commit, Git
 from blackstart.tools.kubernetes import ApiDenied, Cluster
+from blackstart.tools.remote_terraform import Elsewhere, RemoteTerraform
 from blackstart.tools.terraform import Applied, Terraform
+from blackstart.tools.terraform_cloud import TerraformCloud
 
 
 @dataclass(slots=True)
 class Run:
     """One run over one cluster: what it was given, and what its steps have found so far.
 
-    `tree` is the exported commit as Flux sees it; `suspended` the layers that a hook still holds back.
+    `tree` is the exported commit as Flux sees it; `suspended` the layers that a hook still holds back. `cancel_run`
+    is asked after a Ctrl-C whether a remote run, given by its link, is to be canceled.
     """
 
     ws: Workspace
@@ -41,6 +48,8 @@ class Run:
     applied: dict[str, Applied] = field(default_factory=dict)
     secrets: int = 0
     released: set[str] = field(default_factory=set)
+    found_cloud: TerraformCloud | None = None
+    cancel_run: Callable[[str], bool] = field(default=lambda link: False)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -80,7 +89,9 @@ class Run:
         return any(not applied.nothing for applied in self.applied.values())
 
     def terraform(self, stack: Stack) -> Terraform:
-        """Terraform in a stack's folder, with the variables that the stack takes."""
+        """Terraform in a stack's folder, with the variables that the stack takes; or where its runs are."""
+        if self.config.state.runs_remotely:
+            return RemoteTerraform(stack.folder, self._elsewhere(stack))
         return Terraform(
             stack.folder,
             binary=toolchain.path("terraform"),
@@ -104,11 +115,39 @@ class Run:
         """Ask the provider for the kubeconfig and keep it, mode 0600."""
         write_private(self.ws.kubeconfig, self.provider.kubeconfig())
 
+    @property
+    def cloud(self) -> TerraformCloud:
+        """HCP Terraform, or what `state.cloud` names (one client a run: the limit of requests is its own)."""
+        if self.found_cloud is None:
+            hostname = self._cloud_settings.hostname
+            self.found_cloud = TerraformCloud(hostname, token(hostname))
+        return self.found_cloud
+
+    @property
+    def _cloud_settings(self) -> Cloud:
+        if self.config.state.cloud is None:
+            raise ConfigError("the cluster file has no state.cloud", hint="blackstart config show")
+        return self.config.state.cloud
+
+    def _elsewhere(self, stack: Stack) -> Elsewhere:
+        """A secret is never a run's variable: those are kept in clear (`cloud setup` makes sensitive ones)."""
+        following = Following(
+            told=lambda why: self.progress.waiting(stack.part, why),
+            cancel=self.cancel_run,
+            seconds=self.config.timeouts.remote_run,
+            log=self.folder / "logs" / f"{stack.id}.log",
+        )
+        held = {"suspended": _json_list(self.suspended)} if stack.part in ("flux", "single") else {}
+        return Elsewhere(self.cloud, self._cloud_settings.organization, stack.id, following, held)
+
     def _variables(self, stack: Stack) -> dict[str, str]:
         env = {
             "TF_CLI_CONFIG_FILE": str(toolchain.terraformrc(self.config.providers)),
             "BLACKSTART_PYTHON": sys.executable,  # for provisioners
         }
+        if self.config.state.backend == "cloud":  # with TF_CLI_CONFIG_FILE terraform does not read its login's file
+            hostname = self._cloud_settings.hostname
+            env[variable(hostname)] = token(hostname)
         if stack.part in ("sops-age", "single"):
             env["TF_VAR_age_key"] = self.key.identities
         if stack.part in ("flux", "single"):

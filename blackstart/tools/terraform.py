@@ -52,7 +52,7 @@ class State:
     def addresses(self, *, in_cluster: bool = False) -> list[str]:
         """The managed resources; `in_cluster`: only those of the kubernetes and helm providers."""
         return [
-            ".".join(filter(None, (item.get("module"), item["type"], item["name"])))
+            address_of(item)
             for item in self.resources
             if item["mode"] == "managed" and (not in_cluster or _lives_in_cluster(item))
         ]
@@ -185,6 +185,11 @@ def forgettable(state: State) -> list[str]:
     """
     records = [one for one in state.addresses() if "terraform_data" in one.split(".")]
     return [*state.addresses(in_cluster=True), *records]
+
+
+def address_of(item: Mapping[str, Any]) -> str:
+    """The address of a resource in a state."""
+    return ".".join(filter(None, (item.get("module"), item["type"], item["name"])))
 
 
 def _lives_in_cluster(item: Mapping[str, Any]) -> bool:

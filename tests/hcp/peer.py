@@ -1,0 +1,131 @@
+"""A server that speaks the API of HCP Terraform over TLS on loopback, keeps everything in memory, and really
+carries out remote runs. What it does not have: users, teams, policies of its own, cost estimates, VCS."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.hcp import routes
+from tests.hcp.store import Refused, Store
+from tests.hcp.worker import Worker
+
+TOKEN = "peer-token-of-a-test"
+MEDIA = "application/vnd.api+json"
+Json = dict[str, Any]
+DROP = (0, {})
+
+
+class Peer:
+    """The running server. Everything by which it can be told to fail is an attribute."""
+
+    def __init__(self, ca: Path, server: Path, terraform: Path) -> None:
+        self.ca = ca
+        self.store = Store()
+        self.worker = Worker(self.store, terraform)
+        self.store.started = self.worker.start
+        self.faults: deque[tuple[int, dict[str, str]]] = deque()
+        self.script: list[str] = []
+        self.refuse_state_uploads = False
+        self.requests: list[tuple[str, str, Any]] = []
+        handler = type("Handler", (_Handler,), {"peer": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(server)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.hostname = f"localhost:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def base(self) -> str:
+        return f"https://{self.hostname}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def asked(self, method: str, pattern: str) -> list[Any]:
+        """The bodies of the requests that match."""
+        return [body for how, path, body in self.requests if how == method and re.search(pattern, path)]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+    wbufsize = 1 << 16  # headers and body in one packet
+    disable_nagle_algorithm = True
+    peer: Peer
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+    def _any(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        split = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        try:
+            self._answer(*self._dispatch(split.path, query, raw))
+        except Refused as error:
+            body = {"errors": [{"status": str(error.status), "detail": error.detail}]}
+            self._answer(error.status, body, error.headers)
+        except ConnectionAbortedError:
+            self.close_connection = True
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _any  # noqa: N815
+
+    def _dispatch(self, path: str, query: dict[str, str], raw: bytes) -> tuple[int, Any]:
+        if path == "/.well-known/terraform.json":
+            return 200, {"tfe.v2": "/api/v2/", "state.v2": "/api/v2/"}
+        signed = path.startswith("/_")
+        body = raw if signed else json.loads(raw or b"null")
+        self.peer.requests.append((self.command, path, body))
+        if self.peer.faults:
+            self._fail(*self.peer.faults.popleft())
+        if not signed:
+            self._require_headers(path, raw)
+        for method, pattern, route in routes.TABLE:
+            match = pattern.fullmatch(path)
+            if match and method == self.command:
+                with self.peer.store.lock:
+                    return self._routed(route, match.groups(), query, body)
+        raise Refused(404, f"not found: {self.command} {path}")
+
+    def _routed(self, route: Callable[..., Any], names: tuple[str, ...], query: Json, body: Any) -> tuple[int, Any]:
+        found = route(self.peer, routes.Call(names, query, body))
+        return found if isinstance(found, tuple) else (200, found)
+
+    def _fail(self, status: int, headers: dict[str, str]) -> None:
+        if not status:
+            raise ConnectionAbortedError
+        raise Refused(status, "told to fail", headers)
+
+    def _require_headers(self, path: str, raw: bytes) -> None:
+        if path.endswith("/ping"):
+            return
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            raise Refused(401, "unauthorized")
+        if raw and self.headers.get("Content-Type") != MEDIA:
+            raise Refused(415, f"the body's media type must be {MEDIA}")
+
+    def _answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        plain = {
+            "Content-Type": "application/json" if self.path.startswith("/.well-known") else MEDIA,
+            "TFP-API-Version": "2.6",
+            "TFP-AppName": "HCP Terraform",
+            "X-RateLimit-Limit": "30",
+        }
+        for name, value in {**plain, **(headers or {}), "Content-Length": str(len(raw))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(raw)
