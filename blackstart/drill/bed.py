@@ -43,6 +43,7 @@ class Bed:
     port: int
     log: Path
     extra: dict[str, str] = field(default_factory=dict, repr=False)
+    pods: set[str] = field(default_factory=set, repr=False)
 
     @property
     def repository(self) -> Path:
@@ -97,6 +98,18 @@ class Bed:
     def marked(self) -> bool:
         """Whether the marker is there."""
         return self.api().get("ConfigMap", MARKER, "default") is not None
+
+    def make_ready(self) -> None:
+        """Bring the cluster up, mark it, take the picture that each scenario begins from."""
+        self.good("up")
+        self.mark()
+        self.pods = self.workloads()
+        self.take_picture()
+
+    def workloads(self) -> set[str]:
+        """The UIDs of all pods but Flux's own."""
+        pods = [pod["metadata"] for pod in self.api().list_all("Pod")]
+        return {pod["uid"] for pod in pods if pod["namespace"] != "flux-system"}
 
     def take_picture(self) -> None:
         """Stop the cluster and copy everything; `restore` comes back to this moment."""

@@ -29,20 +29,18 @@ class Drill:
     def play(self, scenarios: Sequence[Scenario]) -> list[DrillResult]:
         """Bring the bed up once, then play; each scenario begins from the same Ready picture."""
         self.doing("bringing a throwaway cluster up")
-        self.bed.good("up")
-        self.bed.mark()
-        self.bed.take_picture()
+        self.bed.make_ready()
         results = []
         for scenario in scenarios:
             for number in range(scenario.seeds):
-                seed = self.seed + number
-                label = f"{scenario.name} seed={seed}" if scenario.seeds > 1 else scenario.name
-                self.doing(label)
-                results.append(self._one(scenario, seed, label))
+                results.append(self.one(scenario, self.seed + number))
                 self.told(results[-1])
         return results
 
-    def _one(self, scenario: Scenario, seed: int, label: str) -> DrillResult:
+    def one(self, scenario: Scenario, seed: int) -> DrillResult:
+        """Play one scenario from the Ready picture, and judge it."""
+        label = f"{scenario.name} seed={seed}" if scenario.seeds > 1 else scenario.name
+        self.doing(label)
         began = time.monotonic()
         try:
             self._begin(scenario)

@@ -32,6 +32,8 @@ def problems(bed: Bed, *, marker: bool | None) -> list[str]:
     wrong += different_secrets(bed)
     if marker is not None and bed.marked() != marker:
         wrong.append("the marker is gone" if marker else "the marker is still there")
+    if marker and not bed.pods <= bed.workloads():
+        wrong.append("pods that ran before are gone: workloads were restarted")
     return wrong
 
 
