@@ -35,7 +35,7 @@ def screen(found: Evidence, verdict: Verdict, steps: Sequence[Step]) -> str:
     lines = ["Evidence", *(f"  {name:<13} {text}" for name, text in evidence_lines(found))]
     lines += [f"Verdict         {verdict.text}", ""]
     if verdict.refusal is None:
-        lines += ["Plan", *(f"  {number} {text}" for number, text in enumerate(plan_lines(verdict, steps), 1))]
+        lines += ["Plan", *(f"  {number:>2} {text}" for number, text in enumerate(plan_lines(verdict, steps), 1))]
     return "\n".join(lines)
 
 

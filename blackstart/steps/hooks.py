@@ -112,13 +112,13 @@ class RunHook:
         wanted = self.hook.wait
         if wanted is None:
             return
-        cluster.learn(wanted.kind)
+        namespace = wanted.namespace if cluster.learn(wanted.kind) else ""
 
         def gate(snapshot: Snapshot) -> Outcome:
-            return met(snapshot.get((wanted.kind, wanted.namespace, wanted.name)), wanted.condition)
+            return met(snapshot.get((wanted.kind, namespace, wanted.name)), wanted.condition)
 
         hint = f"look at it, then: blackstart up; or blackstart recover --skip-hook {self.hook.name}"
-        wait = Wait(f"hook {self.hook.name}", (Watched(wanted.kind, wanted.namespace),), self.hook.timeout, hint)
+        wait = Wait(f"hook {self.hook.name}", (Watched(wanted.kind, namespace),), self.hook.timeout, hint)
         wait_for(cluster, wait, gate, lambda why: run.progress.waiting(self.name, why))
 
     def _release(self, run: Run, cluster: Cluster, still_held: tuple[str, ...]) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ class ForgetInCluster:
                 terraform.forget(addresses)
                 count += len(addresses)
         run.ws.identity.unlink(missing_ok=True)
+        run.ws.kubeconfig.unlink(missing_ok=True)  # the new cluster may have another address: it is fetched anew
         note.text = f"{count} resources forgotten"
 
 

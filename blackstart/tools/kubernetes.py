@@ -175,22 +175,24 @@ class Cluster:
         inside = f"namespaces/{meta.get('namespace') or 'default'}/" if served["namespaced"] else ""
         return f"{base}/{inside}{served['name']}/{meta['name']}"
 
-    def learn(self, kind: str) -> None:
+    def learn(self, kind: str) -> bool:
         """Make a kind known to `get`, `list_all` and watches: `Restore`, or `Restore.velero.io` where two share it.
 
-        Raises UnknownKind when the API does not serve it.
+        Returns whether its objects are in namespaces. Raises UnknownKind when the API does not serve it.
         """
-        if kind in PLURALS:
-            return
         name, _, group = kind.partition(".")
-        for offered in (self.raw("apis") or {}).get("groups", ()):
-            if group in ("", offered["name"]):
-                base = f"apis/{offered['preferredVersion']['groupVersion']}"
-                served = _served(self.raw(base) or {}, name)
-                if served is not None:
-                    PLURALS[kind] = f"{base} {served['name']}"
-                    return
+        bases = [PLURALS[kind].split()[0]] if kind in PLURALS else self._groups(group)
+        for base in bases:
+            served = _served(self.raw(base) or {}, name)
+            if served is not None:
+                PLURALS[kind] = f"{base} {served['name']}"
+                return bool(served["namespaced"])
         raise UnknownKind(f"the API knows no kind {kind}", hint="its CRD comes with an earlier layer")
+
+    def _groups(self, group: str) -> list[str]:
+        """Where the API serves the kinds of a group (blank: of all)."""
+        offered = (self.raw("apis") or {}).get("groups", ())
+        return [f"apis/{one['preferredVersion']['groupVersion']}" for one in offered if group in ("", one["name"])]
 
     def version(self) -> str:
         """The server's version, such as v1.36.3."""
