@@ -76,12 +76,19 @@ def _answers(found: Evidence) -> Verdict:
     if recorded is None:
         if found.provider.known and not found.provider.exists:
             return _refuse(Row.FOREIGN, "an API answers, but the provider made no such cluster", found, FOREIGN_HINT)
-        return _go(Row.ADOPT, "alive, and no state says which it is: what is ours is adopted", found)
+        return _go(
+            Row.ADOPT, "alive, and no state says which it is: what is ours is adopted", found, start=_half(found)
+        )
     if live == recorded:
-        return _go(Row.SAME, "our cluster is alive: drift, or a run that was killed", found)
+        return _go(Row.SAME, "our cluster is alive: drift, or a run that was killed", found, start=_half(found))
     if live.ca_sha256 == recorded.ca_sha256 or ours:
         return _lost(Row.EMPTIED, "EMPTIED: it is our cluster, but not the one that was recorded", found)
     return _refuse(Row.FOREIGN, "somebody else's cluster: another UID and another CA", found, FOREIGN_HINT)
+
+
+def _half(found: Evidence) -> bool:
+    """Whether something of a cluster that answers does not run."""
+    return found.provider.known and found.provider.exists and not found.provider.running
 
 
 def _refuses(found: Evidence, assume_lost: bool) -> Verdict:

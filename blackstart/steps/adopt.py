@@ -11,9 +11,10 @@ from blackstart.steps.releases import missing, revisions
 from blackstart.steps.run import Run
 from blackstart.steps.states import read_state
 from blackstart.synth import Resource, Stack
-from blackstart.tools.kubernetes import Cluster, Object
+from blackstart.tools.kubernetes import Cluster
 from blackstart.tools.terraform import Terraform
 
+NAMESPACES = ("kubernetes_namespace", "kubernetes_namespace_v1")
 OURS = ("app.kubernetes.io/managed-by", "blackstart")
 
 
@@ -26,6 +27,8 @@ def adopt(run: Run, stack: Stack, terraform: Terraform) -> None:
     state = read_state(run, stack, terraform)
     known = set(state.addresses()) if state else set()
     for resource in expected:
+        if resource.kind in NAMESPACES:
+            require_not_terminating(cluster, resource.name)
         if resource.address not in known:
             _adopt_one(run, cluster, terraform, resource)
         elif resource.kind == "helm_release":
@@ -33,10 +36,8 @@ def adopt(run: Run, stack: Stack, terraform: Terraform) -> None:
 
 
 def _adopt_one(run: Run, cluster: Cluster, terraform: Terraform, resource: Resource) -> None:
-    if resource.kind in ("kubernetes_namespace", "kubernetes_namespace_v1"):
-        namespace = cluster.get("Namespace", resource.name)
-        if namespace is not None:
-            require_not_terminating(namespace)
+    if resource.kind in NAMESPACES:
+        if cluster.get("Namespace", resource.name) is not None:
             terraform.adopt(resource.address, resource.name)
             run.progress.note(f"adopted Namespace/{resource.name}")
     elif resource.kind in ("kubernetes_secret", "kubernetes_secret_v1"):
@@ -75,11 +76,11 @@ def _make_room(run: Run, cluster: Cluster, resource: Resource) -> None:
     run.progress.note(f"Secret/{resource.name} is made anew: importing it would put the key into the state")
 
 
-def require_not_terminating(namespace: Object) -> None:
+def require_not_terminating(cluster: Cluster, name: str) -> None:
     """Raises GateBroken for a namespace stuck in deletion, naming what holds it; finalizers are never stripped."""
-    if not namespace["metadata"].get("deletionTimestamp"):
+    namespace = cluster.get("Namespace", name)
+    if namespace is None or not namespace["metadata"].get("deletionTimestamp"):
         return
-    name = namespace["metadata"]["name"]
     conditions = namespace.get("status", {}).get("conditions", ())
     held = [found["message"] for found in conditions if found["status"] == "True" and found.get("message")]
     raise GateBroken(

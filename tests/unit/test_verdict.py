@@ -56,6 +56,11 @@ def test_another_ca_unproven_is_somebody_elses() -> None:
     assert isinstance(verdict.refusal, Unsafe)
 
 
+def test_what_does_not_run_of_a_cluster_that_answers_is_started() -> None:
+    assert decide(evidence(answers(OURS), STOPPED)).start
+    assert not decide(evidence(answers(OURS), ALIVE)).start
+
+
 def test_refused_and_stopped_is_a_reboot() -> None:
     verdict = decide(evidence(ApiFact("refuses"), STOPPED))
     assert (verdict.row, verdict.start, verdict.forget) == (Row.STOPPED, True, {})
