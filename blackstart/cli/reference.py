@@ -35,7 +35,8 @@ only on a terminal; `NO_COLOR` is honoured.
 
 def reference() -> str:
     """The whole page, Markdown."""
-    top = click.Context(main, info_name="blackstart", terminal_width=WIDTH, max_content_width=WIDTH)
+    widths = {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    top = click.Context(main, info_name="blackstart", **{**main.context_settings, **widths})
     return INTRO + "".join(_section(ctx) for ctx in (top, *_below(top)))
 
 
@@ -46,7 +47,7 @@ def _below(parent: click.Context) -> Iterator[click.Context]:
     for name in group.list_commands(parent):
         command = group.get_command(parent, name)
         if command is not None and not command.hidden:
-            ctx = click.Context(command, parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+            ctx = click.Context(command, parent, info_name=name)
             yield ctx
             yield from _below(ctx)
 

@@ -14,6 +14,10 @@ from blackstart.errors import BlackstartError
 ROOT = Path(__file__).parents[2]
 
 
+def test_the_page_is_current() -> None:
+    assert (ROOT / "docs/cli.md").read_text() == reference(), "python -m blackstart.cli.reference > docs/cli.md"
+
+
 def test_every_exit_code_is_explained() -> None:
     explained = {int(code) for code in re.findall(r"^\| (\d+) \|", reference(), re.MULTILINE)}
     assert {kind.exit_code for kind in BlackstartError.__subclasses__()} <= explained
