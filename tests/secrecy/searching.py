@@ -6,18 +6,20 @@ import base64
 import gzip
 import io
 import os
-import re
 import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import unquote_to_bytes
 
 LARGEST = 256 * 1024 * 1024  # bytes of one file
-SPACES = re.compile(rb"\s|\\[nrt]|[\"'+,]")
+BETWEEN = b" \t\r\n\v\f\"'+-,"  # + and -: equal in both alphabets of base64 when both are left out
+USUAL = bytes.maketrans(b"_", b"/")
+PROGRAM = b"\x7fELF"  # programs that were installed or copied: nothing is written into them
 PAUSE = 0.02  # seconds between two looks at /proc
 
 
@@ -35,24 +37,31 @@ class Secret:
     def __init__(self, text: str) -> None:
         core = text.strip().encode()
         self.clear = core.upper()
+        self.joined = _joined(core).upper()
         self.base64 = {part for part in _encoded(core) if part}
 
     def forms_in(self, content: bytes) -> Iterator[str]:
         """Every form in which `content` holds the secret."""
-        if self.clear in content.upper():
+        upper = content.upper()
+        joined = _joined(content)
+        if self.clear in upper:
             yield "clear"
-        joined = SPACES.sub(b"", content)
-        if self.clear not in content.upper() and self.clear in joined.upper():
+        elif self.joined in joined.upper():
             yield "line-wrapped"
-        standard = joined.replace(b"-", b"+").replace(b"_", b"/")
-        for text in (joined, standard):
-            if any(part in text for part in self.base64):
-                yield "base64"
-                break
-        if b"%" in content and self.clear not in content.upper() and self.clear in unquote_to_bytes(content).upper():
+        elif b"%" in content and self.clear in unquote_to_bytes(content).upper():
             yield "URL-encoded"
+        if any(part in joined for part in self.base64):
+            yield "base64"
         for inner in _unpacked(content):
             yield from (f"compressed, {form}" for form in self.forms_in(inner))
+
+
+@lru_cache(maxsize=4)
+def _joined(content: bytes) -> bytes:
+    """Without what stands between the parts of a wrapped text; URL-safe base64 as the usual one."""
+    for escaped in (b"\\n", b"\\r", b"\\t"):
+        content = content.replace(escaped, b"")
+    return content.translate(USUAL, BETWEEN)
 
 
 def _encoded(core: bytes) -> Iterator[bytes]:
@@ -62,11 +71,10 @@ def _encoded(core: bytes) -> Iterator[bytes]:
         first = -(-shift * 8 // 6)
         whole = (shift + len(core)) * 8 // 6
         part = coded[first:whole]
-        yield SPACES.sub(b"", part)  # what is searched has no + either
-        yield part
+        yield _joined(part)
         for again in range(3):
             twice = base64.b64encode(b"\0" * again + part)
-            yield twice[-(-again * 8 // 6) : (again + len(part)) * 8 // 6]
+            yield _joined(twice[-(-again * 8 // 6) : (again + len(part)) * 8 // 6])
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
@@ -83,14 +91,14 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
             return
 
 
-def in_files(secret: Secret, roots: list[Path], allowed: Callable[[Path], bool]) -> list[Leak]:
-    """Every leak in the files below the roots, the names of the files included."""
+def in_files(secrets: list[Secret], roots: list[Path], allowed: Callable[[Path], bool]) -> list[Leak]:
+    """Every leak in the files below the roots, the names of the files included; links are not followed."""
     found = []
     for root in roots:
         for path in sorted(root.rglob("*")):
             if not allowed(path):
                 texts = (os.fsencode(path.name), _content(path))
-                found += [Leak(str(path), form) for text in texts for form in secret.forms_in(text)]
+                found += [Leak(str(path), form) for text in texts for one in secrets for form in one.forms_in(text)]
     return found
 
 
@@ -99,7 +107,9 @@ def _content(path: Path) -> bytes:
         if path.is_symlink():
             return os.fsencode(os.readlink(path))
         if path.is_file() and path.stat().st_size <= LARGEST:
-            return path.read_bytes()
+            with path.open("rb") as file:
+                first = file.read(len(PROGRAM))
+                return b"" if first == PROGRAM else first + file.read()
     except OSError:  # gone meanwhile
         return b""
     return b""
