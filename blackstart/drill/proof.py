@@ -14,16 +14,24 @@ from ruamel.yaml import YAML
 
 from blackstart.config import load
 from blackstart.drill.bed import Bed
+from blackstart.gates import Outcome, Snapshot, all_of
+from blackstart.gates.flux import layer, source
 from blackstart.layers import Built, wiring
+from blackstart.status import layers_in
 from blackstart.tools.age import FoundKey, find_key
 from blackstart.tools.git import Git
 from blackstart.tools.sops import SopsFile, secrets_at
+from blackstart.waiting import Wait, Watched, wait_for
+
+SETTLE = 180.0
+"""Seconds in which controllers that were restarted must have looked at everything again."""
 
 
 def problems(bed: Bed, *, marker: bool | None) -> list[str]:
     """What is not as it should be after a recovery; empty when all is well. `marker`: kept, gone, or (None) either."""
-    found = json.loads(bed.blackstart("-o", "json", "status").stdout or "{}")
     head = Git(bed.repository).head().sha
+    _settle(bed, head)
+    found = json.loads(bed.blackstart("-o", "json", "status").stdout or "{}")
     wrong = [f"layer {one['name']}: {one['reason']}" for one in found.get("layers", []) if not one["ready"]]
     if not found.get("ready"):
         wrong.append(f"status says not ready: {found.get('error', '')}")
@@ -35,6 +43,20 @@ def problems(bed: Bed, *, marker: bool | None) -> list[str]:
     if marker and not bed.pods <= bed.workloads():
         wrong.append("pods that ran before are gone: workloads were restarted")
     return wrong
+
+
+def _settle(bed: Bed, commit: str) -> None:
+    """Controllers that have just started look at everything once more: wait until all layers are Ready at one moment.
+
+    Raises GateTimeout or GateBroken when that moment does not come.
+    """
+    kinds = (Watched("GitRepository"), Watched("Kustomization"), Watched("HelmRelease"))
+
+    def all_ready(snapshot: Snapshot) -> Outcome:
+        names = [thing["metadata"]["name"] for thing in layers_in(snapshot)]
+        return all_of({"source": source(snapshot, commit), **{name: layer(snapshot, name, commit) for name in names}})
+
+    wait_for(bed.api(), Wait("layers", kinds, SETTLE), all_ready)
 
 
 def different_secrets(bed: Bed) -> list[str]:
