@@ -83,6 +83,11 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
             yield gzip.decompress(content)
         except (OSError, EOFError, zlib.error):
             return
+    elif content.startswith(b"\x78"):  # an object of git
+        try:
+            yield zlib.decompress(content)
+        except zlib.error:
+            return
     elif content.startswith(b"PK\x03\x04"):
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:

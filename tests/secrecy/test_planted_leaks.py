@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ PLANTED = {
     "base64, URL-safe": (base64.urlsafe_b64encode(f"\xff\xfe{KEY}".encode()), "base64"),
     "base64 twice": (coded(coded(f"c{KEY}")).encode(), "base64"),
     "gzip": (gzip.compress(f"a {KEY}".encode()), "compressed, clear"),
+    "an object of git": (zlib.compress(f"blob 9\0a {KEY}".encode()), "compressed, clear"),
     "a plan file": (zipped(f'{{"age_key": "{KEY}"}}'), "compressed, clear"),
     "base64 in a plan file": (zipped(coded(f"{KEY}\n")), "compressed, base64"),
 }
