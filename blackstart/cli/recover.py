@@ -104,7 +104,8 @@ class Look:
         for name, text in evidence_lines(found):
             run.progress.tell("evidence", name, reason=text)
         run.progress.tell("verdict", verdict.row, reason=verdict.text)
-        self._show(screen(found, verdict, recipes.recover(run.config, verdict, asked.skipped)))
+        title = f"blackstart recover · {run.ws.cluster} ({run.config.provider}) · commit {run.commit.short}\n\n"
+        self._show(title + screen(found, verdict, recipes.recover(run.config, verdict, asked.skipped)))
         if verdict.refusal is not None:
             raise verdict.refusal
         if not asked.yes and not asked.dry_run:
