@@ -21,6 +21,7 @@ from blackstart.gates.flux import CONTROLLERS, NAMESPACE
 from blackstart.gates.key import key_secret
 from blackstart.recovery.facts import ApiFact, Evidence, Mark, ProviderFact, StateFact
 from blackstart.recovery.source import git_fact
+from blackstart.steps.apply import initialize
 from blackstart.steps.identity import kept_mark, recorded_mark
 from blackstart.steps.run import Run
 from blackstart.steps.states import best_backup, read_state_text
@@ -158,8 +159,11 @@ def _target(kubeconfig: str) -> tuple[str, str]:
 
 def state_fact(run: Run, stack: Stack) -> StateFact:
     """What a stack's state says; a broken one is described by its best backup."""
-    text = read_state_text(run, stack, run.terraform(stack))
-    lock = _lock(run.ws.state(stack.id)) if run.config.state.backend == "local" else ""
+    terraform, local = run.terraform(stack), run.config.state.backend == "local"
+    if not local:
+        initialize(run, stack, terraform)
+    text = read_state_text(run, stack, terraform)
+    lock = _lock(run.ws.state(stack.id)) if local else ""
     try:
         state = parse_state(text)
     except ValueError:

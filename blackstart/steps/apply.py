@@ -55,16 +55,7 @@ class ApplyKey:
         """A plan does not see content that drifted: the live Secret is compared and replaced when wrong."""
         stack = run.manifest.stack("sops-age")
         apply_stack(run, stack)
-        if not isinstance(self._looked_at(run), Ready):
-            address = next(one.address for one in stack.resources() if one.name == "sops-age")
-            run.applied[stack.id] = run.terraform(stack).apply(replace=(address,))
-        outcome = self._looked_at(run)
-        if not isinstance(outcome, Ready):
-            raise GateBroken(f"Secret sops-age: {outcome.reason}", hint="blackstart keys verify")
-        note.text = f"{outcome.note}, opens {run.secrets} of {run.secrets} secrets"
-
-    def _looked_at(self, run: Run) -> Outcome:
-        return key_secret(run.cluster().get("Secret", "sops-age", "flux-system"), run.key.recipients)
+        note.text = require_key(run, stack)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +79,26 @@ class ApplySingle:
 
     def run(self, run: Run, note: StepNote) -> None:
         """Cluster, key, Flux; the in-graph gate included."""
-        apply_stack(run, run.manifest.stack("single"))
+        stack = run.manifest.stack("single")
+        apply_stack(run, stack)
         remember(run, run.cluster())
-        note.text = "1 stack"
+        note.text = f"1 stack, {require_key(run, stack)}"
+
+
+def require_key(run: Run, stack: Stack) -> str:
+    """Replace the Secret with the key when its live content is wrong; returns what is there then. Raises GateBroken."""
+    outcome = _live_key(run)
+    if not isinstance(outcome, Ready):
+        address = next(one.address for one in stack.resources() if one.name == "sops-age")
+        run.applied[stack.id] = run.terraform(stack).apply(replace=(address,))
+        outcome = _live_key(run)
+    if not isinstance(outcome, Ready):
+        raise GateBroken(f"Secret sops-age: {outcome.reason}", hint="blackstart keys verify")
+    return f"{outcome.note}, opens {run.secrets} of {run.secrets} secrets"
+
+
+def _live_key(run: Run) -> Outcome:
+    return key_secret(run.cluster().get("Secret", "sops-age", "flux-system"), run.key.recipients)
 
 
 def apply_stack(run: Run, stack: Stack) -> None:
