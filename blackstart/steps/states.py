@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from blackstart.config.workspace import write_private
-from blackstart.errors import BlackstartError, ToolFailed
+from blackstart.errors import BlackstartError, CommandFailed, Locked, ToolFailed
 from blackstart.steps.identity import kept_mark, recorded_mark
 from blackstart.steps.run import Run
 from blackstart.synth import Stack
@@ -84,9 +84,12 @@ def push_errored(run: Run, stack: Stack, terraform: Terraform) -> None:
     try:
         terraform.push(left)
     except BlackstartError as error:
-        raise ToolFailed(
-            f"{left} holds what an earlier run could not write, and the backend refuses it: {error.message}",
-            hint=f"compare it with the backups in {run.ws.backups}; then push or remove it",
-        ) from None
+        said = error.tail if isinstance(error, CommandFailed) else error.message
+        what = f"{left} holds what an earlier run could not write, and the backend refuses it: {said}"
+        if "lock" in said.lower():  # that run died while it held the lock
+            unlock = "is nobody else at work? then unlock the state where it is kept, and: blackstart up"
+            raise Locked(what, hint=unlock) from None
+        hint = f"compare it with the backups in {run.ws.backups}; then push or remove it"
+        raise ToolFailed(what, hint=hint) from None
     left.unlink()
     run.progress.warning(f"{stack.id}: the state that an earlier run could not write was pushed back")

@@ -22,7 +22,15 @@ __all__ = [
     "lock_file",
     "path",
     "terraformrc",
+    "version",
 ]
+
+
+def version(name: str) -> str:
+    """The version of a program that is there, else the pinned one."""
+    pin = pins()[name]
+    found = find(pin)
+    return found.version if found else pin.version
 
 
 def path(name: str) -> Path:

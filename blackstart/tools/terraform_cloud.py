@@ -73,7 +73,7 @@ class TerraformCloud:
         """All resources of a collection, page after page."""
         page: int | None = 1
         while page:
-            answer = self._call("GET", path, query={**query, "page[size]": "100", "page[number]": str(page)})
+            answer = self._call("GET", path, query={"page[size]": "100", **query, "page[number]": str(page)})
             yield from map(_thing, answer["data"])
             page = answer.get("meta", {}).get("pagination", {}).get("next-page")
 

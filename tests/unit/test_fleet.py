@@ -1,0 +1,113 @@
+"""A fleet without clusters: the process of each is played, everything else is the real thing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blackstart import fleet
+from blackstart.cli.fleet import table
+from blackstart.errors import ConfigError
+from blackstart.fleet import Fleet, Outcome, Rollout, Selection, worst
+from blackstart.tools.process import Command, Completed
+
+NAMES = ["a", "b", "c", "d", "e"]
+
+
+class Played:
+    """Stands in the place of `process.run`: each cluster ends with the code that it was given."""
+
+    def __init__(self, codes: dict[str, int]) -> None:
+        self.codes = codes
+        self.begun: list[str] = []
+        self.together = 0
+        self.most = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, command: Command, *, check: bool, on_line: Callable[[str], None]) -> Completed:
+        name = command.argv[command.argv.index("--cluster") + 1]
+        with self._lock:
+            self.begun.append(name)
+            self.together += 1
+            self.most = max(self.most, self.together)
+        on_line(json.dumps({"event": "step", "step": "flux", "status": "ready", "reason": name}))
+        on_line("no JSON")
+        code = self.codes.get(name, 0)
+        with self._lock:
+            self.together -= 1
+        return Completed(tuple(command.argv), code, "", f"✘ {name} broke\nHint: look\n" if code else "", 0.0)
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Played, list[Outcome]]]:
+    """Works a fleet through, with the given rollout and exit codes."""
+
+    def work(rollout: Rollout, **codes: int) -> tuple[Played, list[Outcome]]:
+        played = Played(codes)
+        monkeypatch.setattr(fleet, "run", played)
+        told: list[str] = []
+        outcomes = Fleet(tmp_path, ["up"], rollout, lambda name, event: told.append(name)).work(NAMES)
+        assert sorted(told) == sorted(played.begun)
+        return played, outcomes
+
+    return work
+
+
+def test_each_cluster_is_worked_on_once_and_not_too_many_at_a_time(
+    play: Callable[..., tuple[Played, list[Outcome]]],
+) -> None:
+    played, outcomes = play(Rollout(max_parallel=2))
+    assert sorted(played.begun) == NAMES and played.most <= 2
+    assert [one.cluster for one in outcomes] == NAMES and worst(outcomes) == 0
+
+
+def test_the_canary_comes_first(play: Callable[..., tuple[Played, list[Outcome]]]) -> None:
+    played, outcomes = play(Rollout(canary="c"))
+    assert played.begun[0] == "c" and sorted(played.begun) == NAMES and worst(outcomes) == 0
+
+
+def test_nothing_begins_after_a_canary_that_failed(play: Callable[..., tuple[Played, list[Outcome]]]) -> None:
+    played, outcomes = play(Rollout(canary="c"), c=5)
+    assert played.begun == ["c"]
+    assert {one.cluster: one.code for one in outcomes} == {"a": -1, "b": -1, "c": 5, "d": -1, "e": -1}
+    assert worst(outcomes) == fleet.NOT_READY  # the highest code; what was not begun is not Ready
+
+
+def test_a_canary_must_be_one_of_the_clusters(play: Callable[..., tuple[Played, list[Outcome]]]) -> None:
+    with pytest.raises(ConfigError, match="canary z"):
+        play(Rollout(canary="z"))
+
+
+@pytest.mark.parametrize(("most", "begun"), [(1, 1), (2, 2), (0, 5)])
+def test_it_stops_after_too_many_failures(
+    play: Callable[..., tuple[Played, list[Outcome]]], most: int, begun: int
+) -> None:
+    played, outcomes = play(Rollout(max_parallel=1, max_failures=most), a=4, b=8, c=4, d=4, e=4)
+    assert played.begun == NAMES[:begun]
+    assert [one.code for one in outcomes[begun:]] == [-1] * (5 - begun)
+    assert worst(outcomes) == max(fleet.NOT_READY if begun < 5 else 0, *[4, 8][:begun])
+
+
+def test_the_table_says_why_and_where(play: Callable[..., tuple[Played, list[Outcome]]]) -> None:
+    _, outcomes = play(Rollout(max_parallel=1, max_failures=1), b=6)
+    lines = table(outcomes).splitlines()
+    assert lines[0].split() == ["✔", "a", "Ready"]
+    assert "exit 6: b broke" in lines[1] and ".blackstart/b/logs/up.log" in lines[1]
+    assert "not begun: too many failures" in lines[2] and lines[-1] == "1 of 5 Ready"
+
+
+def test_clusters_are_chosen_by_name_by_glob_or_all(tmp_path: Path) -> None:
+    (tmp_path / "clusters").mkdir()
+    for name in ("_defaults", "eu-1", "eu-2", "us-1"):
+        (tmp_path / "clusters" / f"{name}.yaml").touch()
+    assert Selection(all=True).names(tmp_path) == ["eu-1", "eu-2", "us-1"]
+    assert Selection(match="eu-*").names(tmp_path) == ["eu-1", "eu-2"]
+    assert Selection(("us-1", "eu-1", "us-1")).names(tmp_path) == ["us-1", "eu-1"]
+    assert not Selection(("us-1",)).is_fleet and Selection(match="x").is_fleet
+    for wrong in (Selection(match="ap-*"), Selection(("eu-1", "ap-1"))):
+        with pytest.raises(ConfigError):
+            wrong.names(tmp_path)
