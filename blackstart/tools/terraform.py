@@ -105,7 +105,7 @@ class Terraform:
 
     def push(self, file: Path, *, force: bool = False) -> None:
         """Make `file` the state; serial and lineage are checked unless `force`."""
-        self._run("state push", str(file), force=IsFlagged if force else None)
+        self._run("state push", str(file), no_color=IsFlagged, force=IsFlagged if force else None)
 
     def forget(self, addresses: list[str]) -> None:
         """Remove resources from the state; the resources themselves stay."""
@@ -203,13 +203,13 @@ def _diagnostic(diagnostic: Mapping[str, Any]) -> str:
 
 
 def _locked(tail: str, folder: Path) -> Locked | None:
-    """The lock that terraform was refused, with its owner; the http backend tells the holder's ID alone, and then
-    shows what terraform itself had asked for."""
+    """The lock that terraform was refused, with its owner; the http and cloud backends tell an ID alone, and then
+    show what terraform itself had asked for."""
     if LOCKED not in tail:
         return None
-    held = re.search(r"already locked: *\n?ID=(\S+)", tail)
+    held = re.search(r"already locked(?:: *\n?ID=(\S+)| \(lock ID: \"(\S+)\"\))", tail)
     info = dict(re.findall(r"^ *(ID|Who|Operation|Created): +(\S.*)$", tail, re.MULTILINE))
-    lock = held[1] if held else info.get("ID", "?")
+    lock = (held[1] or held[2]) if held else info.get("ID", "?")
     who, what, since = (info.get(name, "?") for name in ("Who", "Operation", "Created"))
     owner = "" if held else f", held by {who} ({what}, since {since})"
     return Locked(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blackstart import toolchain
-from blackstart.errors import CommandFailed
+from blackstart.errors import CommandFailed, Locked
 from blackstart.tools.cloud_token import variable
 from blackstart.tools.terraform import Terraform
 from blackstart.tools.terraform_cloud import TerraformCloud
@@ -57,6 +57,7 @@ def test_a_state_that_cannot_be_kept_is_left_here_and_pushed_later(
 
 def test_a_lock_that_somebody_holds_is_an_error(peer: Peer, terraform: Terraform) -> None:
     peer.store.named("one").locked_by = "somebody else"
-    with pytest.raises(CommandFailed, match="terraform"):
+    with pytest.raises(Locked, match=r"locked: acme/one$") as caught:  # terraform itself shows who asked, not who has it
         terraform.apply()
+    assert "force-unlock acme/one" in caught.value.hint
     assert not peer.store.named("one").states
