@@ -57,7 +57,7 @@ def test_a_state_that_cannot_be_kept_is_left_here_and_pushed_later(
 
 def test_a_lock_that_somebody_holds_is_an_error(peer: Peer, terraform: Terraform) -> None:
     peer.store.named("one").locked_by = "somebody else"
-    with pytest.raises(Locked, match=r"locked: acme/one$") as caught:  # terraform itself shows who asked, not who has it
+    with pytest.raises(Locked, match=r"locked: acme/one$") as caught:  # not who asked
         terraform.apply()
     assert "force-unlock acme/one" in caught.value.hint
     assert not peer.store.named("one").states
