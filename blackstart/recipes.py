@@ -11,6 +11,7 @@ from blackstart.steps import Step
 from blackstart.steps.apply import ApplyCluster, ApplyFlux, ApplyKey, ApplySingle
 from blackstart.steps.drain import DestroyStack, DrainLayers
 from blackstart.steps.hooks import DemandHooks, HoldLayers, RunHook
+from blackstart.steps.k3s_token import KeepToken
 from blackstart.steps.layers import WaitLayers
 from blackstart.steps.prepare import FindKey, PinCommit, Preflight, Publish, Synthesize
 from blackstart.steps.rescue import BackUpStates, ForgetInCluster, RestoreStates, StartCluster, TakeKubeconfig
@@ -33,10 +34,11 @@ def bring_up(config: ClusterConfig, skipped: tuple[str, ...] = ()) -> list[Step]
     """The steps that change: what Flux reads, the stacks in their order, the layers."""
     hooks = tuple(config.recover.hooks)
     hold: list[Step] = [HoldLayers(hooks, skipped)] if hooks else []
+    first: list[Step] = [KeepToken()] if config.provider == "k3s" else []
     stacks: list[Step] = [ApplyCluster(), ApplyKey(), *hold, ApplyFlux()]
     if config.state.layout == "single":
         stacks = [*hold, ApplySingle()]
-    return [Publish(), *stacks, *(RunHook(hook, hooks) for hook in hooks), WaitLayers()]
+    return [Publish(), *first, *stacks, *(RunHook(hook, hooks) for hook in hooks), WaitLayers()]
 
 
 def recover(config: ClusterConfig, verdict: Verdict, skipped: tuple[str, ...] = ()) -> list[Step]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from blackstart.config import ClusterConfig, Workspace
 from blackstart.config.cache import FLUX_CHARTS, REGISTRY_LOCK, builtin_lock, flux_chart
+from blackstart.config.model import K3s
 from blackstart.errors import CommandFailed, ConfigError
 from blackstart.tools.process import Command, run
 
@@ -129,6 +130,9 @@ def _files(root: Path, config: ClusterConfig) -> Iterator[Path]:
     for name in FLUX_CHARTS:
         found |= set(flux_chart(name, config.flux.version).rglob("*"))
     found |= {builtin_lock(), root / REGISTRY_LOCK}
+    if isinstance(config.cluster, K3s):
+        named = (config.cluster.ssh.known_hosts, config.cluster.install.script)
+        found |= {root / Path(name).expanduser() for name in named}
     yield from sorted(path for path in found if path.is_file() and path.suffix != ".pyc")
 
 

@@ -22,6 +22,8 @@ creation_rules:
     encrypted_regex: ^(data|stringData)$
     mac_only_encrypted: true
     age: ""
+  - path_regex: keys/.*\\.sops\\.ya?ml$ # server tokens of k3s clusters
+    age: ""
 """
 LIST_ITEM = re.compile(r"^( *)[^\s#-][^\n]*:[^\n]*\n(?:\s*#[^\n]*\n)*( *)- ", re.MULTILINE)
 

@@ -46,4 +46,8 @@ def provider(ws: Workspace, config: ClusterConfig) -> Provider:
         from blackstart.providers.existing import ExistingProvider
 
         return ExistingProvider(ws, config.cluster)
+    if config.provider == "k3s":
+        from blackstart.providers.k3s import K3sProvider
+
+        return K3sProvider(ws, config)
     raise ConfigError(f"no provider {config.provider}", hint="blackstart schema")

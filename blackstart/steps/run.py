@@ -12,6 +12,7 @@ from blackstart.config import ClusterConfig, Workspace
 from blackstart.config.model import Cloud
 from blackstart.config.workspace import write_private
 from blackstart.errors import BlackstartError, ConfigError, KeyProblem
+from blackstart.keys import k3s_token
 from blackstart.layers import Layer
 from blackstart.progress import Progress
 from blackstart.providers import Provider, provider
@@ -148,12 +149,18 @@ class Run:
         if self.config.state.backend == "cloud":  # with TF_CLI_CONFIG_FILE terraform does not read its login's file
             hostname = self._cloud_settings.hostname
             env[variable(hostname)] = token(hostname)
+        if self.config.provider == "k3s" and stack.part in ("cluster", "single"):
+            env["TF_VAR_k3s_token"] = self._k3s_token()
         if stack.part in ("sops-age", "single"):
             env["TF_VAR_age_key"] = self.key.identities
         if stack.part in ("flux", "single"):
             env["TF_VAR_suspended"] = _json_list(self.suspended)
             env.update(git_variables(self.config, self.ws.root))
         return env
+
+    def _k3s_token(self) -> str:
+        """Blank before there is one: a plan needs none, and a host refuses to join with it."""
+        return k3s_token.read(self.ws, self.key) if k3s_token.file_of(self.ws).is_file() else ""
 
 
 def git_variables(config: ClusterConfig, root: Path) -> dict[str, str]:

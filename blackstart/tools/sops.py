@@ -198,6 +198,12 @@ class Sops:
         """Encrypt a file by the rule of `.sops.yaml` that fits it."""
         self._run("encrypt", "--in-place", name)
 
+    def encrypt(self, text: str, name: str) -> str:
+        """YAML encrypted by the rule that fits `name`, a file that need not exist."""
+        kinds = ("--input-type", "yaml", "--output-type", "yaml")
+        words = ("encrypt", *kinds, "--filename-override", name, "/dev/stdin")
+        return run(Command((str(self.binary), *words), cwd=self.root, stdin=text, timeout=TIMEOUT)).stdout
+
     def updatekeys(self, name: str) -> None:
         """Wrap the file's data key for the recipients of its rule, no more and no less."""
         self._run("updatekeys", "--yes", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from python_terraform import IsFlagged
 from python_terraform import Terraform as CommandLine
 
 from blackstart.errors import CommandFailed, Locked
-from blackstart.tools.process import Command, Completed, redact, run
+from blackstart.tools.process import TAIL_LINES, Command, Completed, redact, run
 
 LOCK_TIMEOUT = "5s"
 LOCKED = "Error acquiring the state lock"
@@ -147,8 +148,10 @@ class Terraform:
         return Applied(summary.get("add", 0), summary.get("change", 0), summary.get("remove", 0))
 
     def _events(self, name: str, see: Callable[[dict[str, Any]], None], **options: Any) -> None:
-        """Run with -json, hand each message on; errors become CommandFailed with the diagnostics as tail."""
+        """Run with -json, hand each message on; errors become CommandFailed with the diagnostics as tail, and with
+        the last lines of each provisioner that failed."""
         errors: list[str] = []
+        outputs: dict[str, deque[str]] = {}
 
         def line(text: str) -> None:
             try:
@@ -157,6 +160,10 @@ class Terraform:
                 return
             if message.get("type") == "diagnostic" and message.get("@level") == "error":
                 errors.append(_diagnostic(message["diagnostic"]))
+            elif message.get("type") == "provision_progress":
+                _keep(outputs, message["hook"])
+            elif message.get("type") == "provision_errored":
+                errors.extend(outputs.pop(message["hook"]["resource"]["addr"], ()))
             see(message)
 
         argv = self.command(name, **options)
@@ -216,6 +223,15 @@ def _locked(tail: str, folder: Path) -> Locked | None:
         f"the state is locked: {lock}{owner}",
         hint=f"wait for it; only when that process is dead: terraform -chdir={folder} force-unlock {lock}",
     )
+
+
+def _keep(outputs: dict[str, deque[str]], hook: Mapping[str, Any]) -> None:
+    """What a provisioner prints on its host; how it got there is of no interest any more."""
+    address, text = hook["resource"]["addr"], hook["output"]
+    if text == "Connected!":
+        outputs.pop(address, None)
+    else:
+        outputs.setdefault(address, deque(maxlen=TAIL_LINES)).append(text)
 
 
 def _hint(tail: str) -> str:

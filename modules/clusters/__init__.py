@@ -1,4 +1,4 @@
-"""One module for each provider of clusters; k3s comes as `modules/clusters/k3s.py` and one line in `CLUSTERS`."""
+"""One module for each provider of clusters."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from modules.cdktf import TerraformStack
 from modules.clusters.cluster import Cluster
 from modules.clusters.embedded import embedded
 from modules.clusters.existing import existing
+from modules.clusters.k3s import k3s
 from modules.clusters.kind import kind
 from modules.place import Place
 
 CLUSTERS: dict[str, Callable[[TerraformStack, Place], Cluster]] = {
     "embedded": embedded,
     "existing": existing,
+    "k3s": k3s,
     "kind": kind,
 }
 

@@ -14,6 +14,9 @@ COMMON = f"sops: {{recipients: [{RECIPIENT}]}}\nsettings: {{domain: example.test
 WORKTREE = "git: {url: worktree, path: gitops/flux/clusters/local}\n"
 REMOTE = "git: {url: 'https://git.example.test/ops.git', path: gitops/flux/clusters/production/"
 
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"
+KNOWN_HOSTS = f"192.0.2.11,192.0.2.12,192.0.2.13 {HOST_KEY}\n[192.0.2.21]:2222 {HOST_KEY}\n"
+
 CLUSTERS = {
     "builtin": f"cluster: {{provider: embedded}}\nproviders: builtin\n{WORKTREE}",
     "modern": "cluster: {provider: embedded, nodes: 3}\n"
@@ -23,6 +26,10 @@ CLUSTERS = {
     " cloud: {organization: acme, hostname: tfe.example.test, execution: remote}}\n",
     "bucket": "cluster: {provider: existing, kubeconfig: ~/.kube/config, context: ops}\n"
     f"{REMOTE}}}\nstate: {{backend: s3, s3: {{bucket: states, region: eu, use_lockfile: true}}}}\n",
+    "metal": "cluster: {provider: k3s, endpoint: k8s.example.test, servers: [{name: s1, address: 192.0.2.11}, {name:"
+    " s2, address: 192.0.2.12}, {name: s3, address: 192.0.2.13}], agents: [{name: a1, address: 192.0.2.21, port:"
+    " 2222}], ssh: {user: ops, key: ~/.ssh/id, known_hosts: keys/known_hosts}, install: {version: v1.34.1+k3s1}}\n"
+    f"{REMOTE}}}\n",
     "shared": f"cluster: {{provider: kind}}\n{WORKTREE}state: {{backend: http, http: {{"
     "address: 'https://git.example.test/state/{stack}', lock_address: 'https://git.example.test/state/{stack}/lock'}}\n",
 }
@@ -44,6 +51,8 @@ def checkout(folder: Path) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "main.py", folder)
     (folder / "clusters").mkdir(exist_ok=True)
+    (folder / "keys").mkdir(exist_ok=True)
+    (folder / "keys" / "known_hosts").write_text(KNOWN_HOSTS)
     for name, text in CLUSTERS.items():
         (folder / "clusters" / f"{name}.yaml").write_text(text + COMMON)
     return folder
