@@ -77,6 +77,13 @@ def create(place: Place) -> None:
         _kwokctl(place, "create", "cluster", "--kubeconfig=", "--wait=0s")
 
 
+def revive(place: Place) -> None:
+    """Start those programs again that have ended: kwokctl starts each once and looks no further."""
+    if set(COMPONENTS) - processes.names(place).keys():
+        _forget_stale_pids(place)
+        _kwokctl(place, "start", "cluster")
+
+
 def join_nodes(place: Place, count: int) -> None:
     """Add simulated nodes until there are `count`; needs an API that answers."""
     _kwokctl(place, "scale", "node", f"--replicas={count}")

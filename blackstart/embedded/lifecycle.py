@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 
 import psutil
@@ -14,11 +15,14 @@ from blackstart.config.workspace import write_private
 from blackstart.embedded import control_plane, processes, supervision
 from blackstart.embedded.place import Place
 from blackstart.embedded.ports import is_free
-from blackstart.errors import ConfigError
+from blackstart.errors import ConfigError, GateTimeout
 from blackstart.providers.readiness import answers, nodes_ready
 from blackstart.tools.git import Git
+from blackstart.tools.kubernetes import Cluster
 
 RUNNING = {*control_plane.COMPONENTS}
+PATIENCE = 15.0
+"""Seconds: kube-controller-manager gives up when it sees no API server for 10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def create(ws: Workspace, config: ClusterConfig) -> None:
     write_private(place.kubeconfig, kubeconfig)
     write_private(ws.kubeconfig, kubeconfig)
     supervision.start(place)
-    answers(place.kubeconfig, config.timeouts.cluster, hint=_logs(place))
+    _answers(place, config.timeouts.cluster)
     control_plane.join_nodes(place, _nodes(config))
 
 
@@ -54,7 +58,7 @@ def wait(ws: Workspace, config: ClusterConfig) -> None:
     """Until the API answers and the nodes are Ready. Raises GateTimeout after `timeouts.cluster` seconds."""
     place = Place(ws)
     seconds, wanted = config.timeouts.cluster, _nodes(config)
-    cluster = answers(place.kubeconfig, seconds, hint=_logs(place))
+    cluster = _answers(place, seconds)
     if len(cluster.list_all("Node")) != wanted:
         control_plane.join_nodes(place, wanted)
     nodes_ready(cluster, seconds, enough=lambda ready, _: ready >= wanted, hint=_logs(place))
@@ -94,6 +98,17 @@ def status(ws: Workspace) -> Status:
     if missing:
         return Status(True, False, f"recorded at {place.record}; not running: {', '.join(missing)}")
     return Status(True, True, f"recorded at {place.record}; kube-apiserver runs as pid {names['kube-apiserver']}")
+
+
+def _answers(place: Place, seconds: float) -> Cluster:
+    """The API. A program that gave up since the one that it needs was slow to come is started again."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > PATIENCE:
+        try:
+            return answers(place.kubeconfig, PATIENCE, hint=_logs(place))
+        except GateTimeout:
+            control_plane.revive(place)
+    return answers(place.kubeconfig, left, hint=_logs(place))
 
 
 def _publish_head(ws: Workspace, config: ClusterConfig) -> None:
