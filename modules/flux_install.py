@@ -10,6 +10,9 @@ from blackstart.errors import MissingTool
 from modules.cdktf import AssetType, Construct, ITerraformDependable, Release, TerraformAsset, TerraformStack
 from modules.place import NAMESPACE, Place
 
+# A layer's health check polls every 5 s; with this a reconcile request starts it anew at once (decision 0020).
+PROMPT = '{"extraArgs": {"kustomize-controller": ["--feature-gates=CancelHealthCheckOnNewRevision=true"]}}'
+
 
 class FluxInstall(Construct):
     """Helm releases `flux-crds` and `flux`, from the charts that the toolchain has assembled.
@@ -22,7 +25,7 @@ class FluxInstall(Construct):
         super().__init__(stack, "flux-install")
         crds, flux = (_installed(name, place.config.flux.version) for name in FLUX_CHARTS)
         self.crds = release(stack, place, crds, after=after, wait=True)
-        self.controllers = release(stack, place, flux, after=[self.crds])
+        self.controllers = release(stack, place, flux, after=[self.crds], values=[PROMPT])
 
 
 def release(
