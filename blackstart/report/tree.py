@@ -23,10 +23,11 @@ def tree(report: Report, width: int = 80) -> str:
     lines = [title(report), ""]
     for depth, span in walk(run):
         name = f"{'  ' * depth}{SIGNS.get(span.status, '…')} {one_line(span.label)}"
-        name = name if len(name) <= LABEL else name[: LABEL - 1] + "…"
-        lines.append(f" {name:<{LABEL}} {_time(span, run):>8} {_bar(span, run.elapsed, room / total)}".rstrip())
+        lines.append(
+            f" {_cut(name, LABEL):<{LABEL}} {_time(span, run):>8} {_bar(span, run.elapsed, room / total)}".rstrip()
+        )
         if span.status == "failed" and span.reason:
-            lines.append(f" {'  ' * depth}  {one_line(span.reason)}"[:width])
+            lines.append(_cut(f" {'  ' * depth}  {one_line(span.reason)}", width))
     results = drills.read(report.folder)
     told = drills.summary(results, report.seconds).splitlines()[-1] if results else " · ".join(counts(report))
     lines += ["", f" verified  {told}"]
@@ -46,6 +47,10 @@ def walk(run: Timeline, step: str = "", depth: int = 0) -> Iterator[tuple[int, S
     for span in run.children(step):
         yield depth, span
         yield from walk(run, span.step, depth + 1)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _time(span: Span, run: Timeline) -> str:

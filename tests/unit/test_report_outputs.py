@@ -69,6 +69,12 @@ def test_the_page_shows_layers_releases_drills_and_history(ws: Workspace) -> Non
     assert html.count('<rect class="bad up"') == 1
 
 
+def test_in_the_history_a_drill_counts_with_its_worst_recovery(ws: Workspace) -> None:
+    report = recorded(ws, UP)
+    drills.write(report.folder, RESULTS)
+    assert "the longest took 19.8s" in page(report, history(ws))
+
+
 def test_the_page_says_what_was_verified(ws: Workspace) -> None:
     html = page(recorded(ws, UP), [])
     for tile in ("<b>3</b>layers verified", "<b>5</b>releases", "<b>7</b>secrets verified"):
