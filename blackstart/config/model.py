@@ -273,6 +273,13 @@ class ClusterConfig(Section):
         return {**self.settings, "charts": "mirror", "charts_mirror": self.charts.mirror, "charts_type": kind}
 
     @model_validator(mode="after")
+    def _a_cni_between_the_stacks(self) -> ClusterConfig:
+        bare = isinstance(self.cluster, K3s) or (isinstance(self.cluster, Kind) and self.cluster.disable_default_cni)
+        if bare and self.state.layout == "single":
+            raise ValueError("state.layout: single leaves no moment for the CNI, which this cluster is made without")
+        return self
+
+    @model_validator(mode="after")
     def _worktree_only_on_this_machine(self) -> ClusterConfig:
         if self.git.is_worktree and self.provider not in ("embedded", "kind"):
             raise ValueError("git.url: worktree is served on loopback, where only embedded and kind can reach it")

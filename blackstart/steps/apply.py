@@ -18,6 +18,7 @@ from blackstart.steps.adopt import adopt
 from blackstart.steps.cloud import require_workspace
 from blackstart.steps.identity import remember
 from blackstart.steps.run import Run
+from blackstart.steps.seed import seed_network
 from blackstart.steps.states import back_up, push_errored, read_state_text
 from blackstart.synth import Stack
 from blackstart.tools.kubernetes import Cluster
@@ -39,6 +40,9 @@ class ApplyCluster:
         """Ends with the API answering and nodes Ready, CNI included (design, section 5)."""
         apply_stack(run, run.manifest.stack("cluster"))
         cluster = run.cluster()
+        seeded = seed_network(run)
+        if seeded:
+            run.progress.note(seeded)
         wait = Wait("nodes", (Watched("Node"),), run.config.timeouts.cluster)
         ready, _ = wait_for(cluster, wait, nodes, lambda why: run.progress.waiting(self.name, why))
         remember(run, cluster)

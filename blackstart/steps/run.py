@@ -149,7 +149,7 @@ class Run:
         if self.config.state.backend == "cloud":  # with TF_CLI_CONFIG_FILE terraform does not read its login's file
             hostname = self._cloud_settings.hostname
             env[variable(hostname)] = token(hostname)
-        if self.config.provider == "k3s" and stack.part in ("cluster", "single"):
+        if self.config.provider == "k3s" and stack.part == "cluster":
             env["TF_VAR_k3s_token"] = self._k3s_token()
         if stack.part in ("sops-age", "single"):
             env["TF_VAR_age_key"] = self.key.identities
