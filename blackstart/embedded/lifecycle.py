@@ -43,6 +43,7 @@ def create(ws: Workspace, config: ClusterConfig) -> None:
     ws.make()
     place = Place(ws)
     place.make()
+    processes.end_orphans(place, control_plane.COMPONENTS)
     _require_git_port(place)
     _publish_head(ws, config)
     control_plane.create(place)

@@ -39,6 +39,12 @@ def end(place: Place, *, keep_data: bool = True) -> None:
         left.unlink(missing_ok=True)
 
 
+def end_orphans(place: Place, kept: Iterable[str]) -> None:
+    """Kill what a supervisor that is no more has left, but the programs named `kept`; with a supervisor do nothing."""
+    if supervisor(place) is None:
+        _kill([process for process in running(place) if _name(process) not in kept])
+
+
 def _kill(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         _quietly(process.kill)

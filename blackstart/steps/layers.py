@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from blackstart.errors import GateBroken, GateTimeout
 from blackstart.gates import Broken, Key, Object, Outcome, Ready, Snapshot, Waiting, condition
-from blackstart.gates.flux import NAMESPACE, at_commit, layer, reconciled, releases_of, source
+from blackstart.gates.flux import NAMESPACE, at_commit, layer, reconciled, releases_of, revision_of, source
 from blackstart.gates.tree import not_ready_tree
 from blackstart.layers import Layer
 from blackstart.progress import StepNote
@@ -19,6 +19,7 @@ from blackstart.waiting import Watch, Watched
 
 REQUESTED = "reconcile.fluxcd.io/requestedAt"
 ROOT: Key = ("Kustomization", NAMESPACE, "flux-system")
+SOURCE: Key = ("GitRepository", NAMESPACE, "flux-system")
 WATCHED = (Watched("GitRepository", NAMESPACE), Watched("Kustomization"), Watched("HelmRelease"))
 
 
@@ -45,6 +46,7 @@ class Follow:
     waited: list[Layer]
     latched: set[str] = field(default_factory=set)
     told: dict[Key, str] = field(default_factory=dict)
+    asked: dict[Key, str] = field(default_factory=dict)
 
     def to_ready(self) -> None:
         """Watch until every layer is Ready at the commit."""
@@ -69,13 +71,45 @@ class Follow:
         if isinstance(fetched, Broken):
             raise GateBroken(f"GitRepository/flux-system: {fetched.reason}", hint="blackstart status")
         self._hurry_source(snapshot, fetched)
+        self._follow_branch(snapshot)
         self._hurry_root(snapshot, fetched)
         for one in self.waited:
             if one.name not in self.latched:
-                self._look_at(snapshot, one, layer(snapshot, one.name, commit))
+                self._look_at(snapshot, one, self._alive(snapshot, one, layer(snapshot, one.name, commit)))
             self._hurry_health(snapshot, one)
         self._hurry_dependants(snapshot)
         return all(one.name in self.latched for one in self.waited)
+
+    def _alive(self, snapshot: Snapshot, one: Layer, outcome: Outcome) -> Outcome:
+        """Ready may be what controllers said that are no more: where Flux was changed, it must answer a request."""
+        applied = self.run.applied.get(self.run.manifest.stack("flux").id) if self.run.found_manifest else None
+        key: Key = ("Kustomization", one.namespace, one.name)
+        if not isinstance(outcome, Ready) or applied is None or applied.nothing:
+            return outcome
+        if key not in self.asked:
+            self._annotate(key, "Flux was changed")
+        return outcome if self._handled(snapshot, key) else Waiting("Flux was changed: it is asked to look again")
+
+    def _handled(self, snapshot: Snapshot, key: Key) -> bool:
+        return bool(snapshot[key].get("status", {}).get("lastHandledReconcileAt") == self.asked[key])
+
+    def _follow_branch(self, snapshot: Snapshot) -> None:
+        """When the branch moved on meanwhile, a descendant becomes the run's commit (design, section 5)."""
+        here, pinned = snapshot.get(SOURCE), self.run.commit.sha
+        found = revision_of(here) if here else ""
+        if found in ("", pinned) or SOURCE not in self.asked or not self._handled(snapshot, SOURCE):
+            return
+        git = self.run.git
+        if not git.knows(found) or git.is_ancestor(found, pinned):
+            return
+        if not git.is_ancestor(pinned, found):
+            raise GateBroken(
+                f"Flux is at {found[:7]}, which does not descend from {pinned[:7]}",
+                hint="bring the branch back, or deploy what it has: blackstart up",
+            )
+        self.run.found_commit = git.resolve(found)
+        self.latched.clear()
+        self.run.progress.warning(f"the branch moved on from {pinned[:7]} to {found[:7]}: waiting for that")
 
     def _look_at(self, snapshot: Snapshot, one: Layer, outcome: Outcome) -> None:
         step = f"layers/{one.name}"
@@ -110,9 +144,8 @@ class Follow:
                     self.run.progress.waiting(step, reason)
 
     def _hurry_source(self, snapshot: Snapshot, fetched: Outcome) -> None:
-        key: Key = ("GitRepository", NAMESPACE, "flux-system")
-        if isinstance(fetched, Waiting) and key in snapshot:
-            self._annotate(key, self.run.commit.sha)
+        if isinstance(fetched, Waiting) and SOURCE in snapshot:
+            self._annotate(SOURCE, self.run.commit.sha)
 
     def _hurry_root(self, snapshot: Snapshot, fetched: Outcome) -> None:
         root = snapshot.get(ROOT)
@@ -153,7 +186,7 @@ class Follow:
         if self.told.get(key) == reason:
             return
         self.told[key] = reason
-        moment = datetime.now(UTC).isoformat()
+        self.asked[key] = moment = datetime.now(UTC).isoformat()
         self.cluster.patch(key[0], key[2], key[1], {"metadata": {"annotations": {REQUESTED: moment}}})
 
 
