@@ -6,15 +6,18 @@ the state) but deleted and created again; only what carries our label or release
 
 from __future__ import annotations
 
-from blackstart.errors import GateBroken, Unsafe
+from blackstart.errors import GateBroken, GateTimeout, Unsafe
+from blackstart.gates import Outcome, Ready, Snapshot, Waiting
 from blackstart.steps.releases import missing, revisions
 from blackstart.steps.run import Run
 from blackstart.steps.states import read_state
 from blackstart.synth import Resource, Stack
 from blackstart.tools.kubernetes import Cluster
 from blackstart.tools.terraform import Terraform
+from blackstart.waiting import Wait, Watched, wait_for
 
 NAMESPACES = ("kubernetes_namespace", "kubernetes_namespace_v1")
+ENDING = 20.0
 OURS = ("app.kubernetes.io/managed-by", "blackstart")
 
 
@@ -77,16 +80,26 @@ def _make_room(run: Run, cluster: Cluster, resource: Resource) -> None:
 
 
 def require_not_terminating(cluster: Cluster, name: str) -> None:
-    """Raises GateBroken for a namespace stuck in deletion, naming what holds it; finalizers are never stripped."""
-    namespace = cluster.get("Namespace", name)
-    if namespace is None or not namespace["metadata"].get("deletionTimestamp"):
-        return
-    conditions = namespace.get("status", {}).get("conditions", ())
-    held = [found["message"] for found in conditions if found["status"] == "True" and found.get("message")]
-    raise GateBroken(
-        f"namespace {name} is being deleted and does not end: {'; '.join(held) or 'no reason given'}",
-        hint="remove what holds it (the finalizers named above), then: blackstart recover",
-    )
+    """A namespace that is being deleted gets ENDING seconds to end.
+
+    Raises GateBroken when it does not, naming what holds it; finalizers are never stripped.
+    """
+
+    def ended(snapshot: Snapshot) -> Outcome:
+        namespace = snapshot.get(("Namespace", "", name))
+        if namespace is None or not namespace["metadata"].get("deletionTimestamp"):
+            return Ready()
+        conditions = namespace.get("status", {}).get("conditions", ())
+        held = [found["message"] for found in conditions if found["status"] == "True" and found.get("message")]
+        return Waiting("; ".join(held) or "no reason given")
+
+    try:
+        wait_for(cluster, Wait(f"namespace {name}", (Watched("Namespace"),), ENDING), ended)
+    except GateTimeout as error:
+        raise GateBroken(
+            f"namespace {name} is being deleted and does not end: {error.message}",
+            hint="remove what holds it (the finalizers named above), then: blackstart recover",
+        ) from None
 
 
 def unlock_releases(run: Run, cluster: Cluster) -> None:
