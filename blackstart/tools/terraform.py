@@ -229,12 +229,18 @@ def _keep(outputs: dict[str, deque[str]], hook: Mapping[str, Any]) -> None:
     """What a provisioner prints on its host; how it got there is of no interest any more."""
     address, text = hook["resource"]["addr"], hook["output"]
     if text == "Connected!":
+        outputs[address] = deque(maxlen=TAIL_LINES)
+    elif text.startswith("Connecting to remote host"):
         outputs.pop(address, None)
-    else:
-        outputs.setdefault(address, deque(maxlen=TAIL_LINES)).append(text)
+    elif address in outputs:
+        outputs[address].append(text)
 
 
 def _hint(tail: str) -> str:
+    if "knownhosts: key" in tail:
+        return (
+            "the host shows a key that known_hosts lacks (all its types belong there): compare with its console first"
+        )
     if "blackstart recover" in tail or "already exists" in tail or "still in use" in tail:
         return "an earlier run was interrupted here, or this is another cluster: blackstart recover"
     return "read the log, mend the cause, then: blackstart up"

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from blackstart.errors import CommandFailed
+from blackstart.steps.apply import ApplyCluster
 from blackstart.steps.k3s_token import KeepToken
 from blackstart.steps.prepare import FindKey, PinCommit, Synthesize
 from blackstart.steps.run import Run
@@ -15,28 +20,57 @@ from tests.k3s.bed import Bed, reason_to_skip
 
 def up(bed: Bed) -> Run:
     """The part of `up` that makes the cluster."""
-    from blackstart.steps.apply import ApplyCluster
-
     return bed.run(FindKey(), PinCommit(), Synthesize(), KeepToken(), ApplyCluster())
+
+
+def failure(bed: Bed) -> CommandFailed:
+    """The same, which must fail in terraform or in the synth."""
+    with pytest.raises(CommandFailed) as failed:
+        up(bed)
+    return failed.value
+
+
+@contextmanager
+def laid(folder: Path, *names: str) -> Iterator[Bed]:
+    """A bed with these hosts and an operator's desk; nothing of it is left running."""
+    if reason := reason_to_skip():
+        pytest.skip(reason)
+    (folder / "desk").mkdir()
+    (folder / "bed").mkdir()
+    desk = lay(folder / "desk")
+    bed = Bed(replace(desk, cluster="bed"), folder / "bed")
+    try:
+        bed.prepare()
+        for name in names:
+            bed.add(name)
+        yield bed
+    finally:
+        bed.end()
+
+
+def give_key(bed: Bed) -> None:
+    """The cluster's own key, once it has a file."""
+    bed.desk.good("keys", "new")
+    bed.desk.commit("a key")
 
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """Three servers and two agents on which nothing is installed; their cluster file and key."""
-    if reason := reason_to_skip():
-        pytest.skip(reason)
-    desk = lay(tmp_path_factory.mktemp("desk"))
-    bed = Bed(desk.__class__(desk.root, desk.port, "bed"), tmp_path_factory.mktemp("bed"))
-    try:
-        bed.prepare()
-        for name in ("s1", "s2", "s3", "a1", "a2"):
-            bed.add(name)
+    with laid(tmp_path_factory.mktemp("k3s"), "s1", "s2", "s3", "a1", "a2") as bed:
         write(bed)
-        bed.desk.good("keys", "new")
-        bed.desk.commit("a key")
+        give_key(bed)
         yield bed
-    finally:
-        bed.end()
+
+
+@pytest.fixture
+def lone(tmp_path: Path) -> Iterator[Bed]:
+    """One server on which nothing is installed; its token is made."""
+    with laid(tmp_path, "s1") as bed:
+        bed.write([bed.hosts["s1"]], ssh=bed.ssh(timeout=3))
+        give_key(bed)
+        bed.run(FindKey(), KeepToken())
+        yield bed
 
 
 def write(bed: Bed, *more: str, **other: object) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from blackstart.config import load
-from blackstart.errors import CommandFailed, ToolFailed
+from blackstart.errors import ToolFailed
 from blackstart.keys import k3s_token
 from blackstart.providers.k3s import K3sProvider
 from blackstart.steps.prepare import FindKey
 from blackstart.tools.kubernetes import Cluster
 from tests.k3s.bed import VERSION, Bed
-from tests.k3s.conftest import up, write
+from tests.k3s.conftest import failure, up, write
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 NEWER = "v1.34.2+k3s1"
@@ -44,12 +44,6 @@ def nothing_left(empty: Bed) -> Iterator[None]:
 
 def provider(bed: Bed) -> K3sProvider:
     return K3sProvider(bed.desk.ws, load(bed.desk.root, "bed"))
-
-
-def failure(bed: Bed) -> CommandFailed:
-    with pytest.raises(CommandFailed) as failed:
-        up(bed)
-    return failed.value
 
 
 def test_a_second_run_changes_nothing(bed: Bed) -> None:
@@ -115,37 +109,6 @@ def test_a_half_way_failure_names_the_host_with_its_journal_and_is_mended_by_the
     finally:
         write(bed)
         up(bed)
-
-
-def test_a_wrong_host_key_and_a_wrong_user_change_nothing(bed: Bed) -> None:
-    host = bed.add("a6", known=False)
-    line = f"[127.0.0.1]:{host.port} {bed.hosts['a1'].public_keys[1]}\n"
-    with (bed.folder / "known_hosts").open("a") as file:
-        file.write(line)
-    try:
-        write(bed, "a6", ssh=bed.ssh(timeout=3))
-        assert "mismatch" in failure(bed).tail
-        bed.know(host)
-        write(bed, "a6", ssh=bed.ssh(timeout=3, user="nobody-here"))
-        assert "unable to authenticate" in failure(bed).tail
-        with pytest.raises(ToolFailed, match="Permission denied"):
-            provider(bed).exists()
-        assert bed.events() == []
-        assert not (host.folder / "etc" / "token").exists()
-    finally:
-        write(bed)
-        up(bed)
-
-
-def test_a_host_that_nobody_verified_stops_the_synth(bed: Bed) -> None:
-    bed.add("a7", known=False)
-    write(bed, "a7")
-    try:
-        failed = failure(bed)
-        assert "host a7" in failed.tail and "never accepted" in failed.tail
-        assert "ssh-keyscan" in failed.hint
-    finally:
-        write(bed)
 
 
 def test_replacing_a_node_touches_that_node_alone(bed: Bed) -> None:
