@@ -20,6 +20,7 @@ from blackstart.tools.age import find_key
 from blackstart.tools.cloud_run import why
 from blackstart.tools.cloud_token import token
 from blackstart.tools.credentials import git_credentials
+from blackstart.tools.process import hide
 from blackstart.tools.terraform_cloud import TerraformCloud, Thing
 
 Place = tuple[str, str]
@@ -87,6 +88,7 @@ def _given(ws: Workspace, config: ClusterConfig) -> Given:
     key = find_key(ws, config)
     credentials = git_credentials(config.git, ws.root)
     access = {name: os.environ[name] for name in ACCESS if os.environ.get(name)}
+    hide(access.get("KUBE_TOKEN", ""))
     return Given(key.identities, key.recipients, credentials.to_json() if credentials else "", access)
 
 

@@ -83,13 +83,14 @@ def push_errored(run: Run, stack: Stack, terraform: Terraform) -> None:
     back_up(run, f"{stack.id}.errored", left.read_text())
     try:
         terraform.push(left)
+    except Locked as error:  # that run died while it held the lock
+        what = f"{left} holds what an earlier run could not write, and {error.message}"
+        raise Locked(what, hint=f"{error.hint}; then: blackstart up") from None
     except BlackstartError as error:
         said = error.tail if isinstance(error, CommandFailed) else error.message
-        what = f"{left} holds what an earlier run could not write, and the backend refuses it: {said}"
-        if "lock" in said.lower():  # that run died while it held the lock
-            unlock = "is nobody else at work? then unlock the state where it is kept, and: blackstart up"
-            raise Locked(what, hint=unlock) from None
-        hint = f"compare it with the backups in {run.ws.backups}; then push or remove it"
-        raise ToolFailed(what, hint=hint) from None
+        raise ToolFailed(
+            f"{left} holds what an earlier run could not write, and the backend refuses it: {said}",
+            hint=f"compare it with the backups in {run.ws.backups}; then push or remove it",
+        ) from None
     left.unlink()
     run.progress.warning(f"{stack.id}: the state that an earlier run could not write was pushed back")

@@ -12,7 +12,7 @@ from blackstart.errors import BlackstartError, GateTimeout, Interrupted, ToolFai
 from blackstart.tools.process import redact
 from blackstart.tools.terraform_cloud import TerraformCloud, Thing
 
-POLL = 1.0
+POLL = 1.0  # seconds; the API has nothing to watch
 TAIL = 15
 GOOD = ("applied", "planned_and_finished", "planned_and_saved")
 BAD = ("discarded", "errored", "canceled", "force_canceled", "policy_soft_failed")

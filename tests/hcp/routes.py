@@ -266,8 +266,6 @@ def _make_run(peer: Peer, call: Call) -> Any:
     given, workspace = call.given, peer.store.workspace(call.related("workspace"))
     if workspace.attributes["execution-mode"] == "local":
         raise Refused(422, "the workspace's execution mode is local")
-    if workspace.locked_by:
-        raise Refused(409, "the workspace is locked")
     run = peer.store.make_run(workspace, call.related("configuration-version"), given, list(peer.script))
     return 201, {"data": views.run(peer.store, run)}
 

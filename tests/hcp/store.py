@@ -70,6 +70,7 @@ class Store:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.unlocked = threading.Condition()
         self.workspaces: dict[str, Workspace] = {}
         self.projects: dict[str, str] = {"prj-1": "Default Project"}
         self.pools: dict[str, str] = {"apool-1": "basement"}
@@ -126,6 +127,8 @@ class Store:
         if not workspace.locked_by:
             raise Refused(409, "already unlocked")
         workspace.locked_by = ""
+        with self.unlocked:
+            self.unlocked.notify_all()
 
     def make_state(self, workspace: Workspace, given: Json) -> str:
         if not workspace.locked_by:

@@ -155,6 +155,23 @@ def test_a_locked_workspace_is_not_forced(peer: Peer, remote: Callable[..., Remo
         terraform.forget(["terraform_data.first"])
 
 
+def test_a_run_of_a_locked_workspace_waits_for_its_turn(
+    peer: Peer, remote: Callable[..., RemoteTerraform], told: list[str]
+) -> None:
+    workspace = peer.store.named("one")
+    workspace.locked_by = "somebody else"
+
+    def unlock(reason: str) -> None:
+        told.append(reason)
+        if workspace.locked_by:
+            peer.store.release(workspace)
+
+    terraform = remote()
+    object.__setattr__(terraform._at.following, "told", unlock)
+    assert terraform.apply().added == 2
+    assert told[0].startswith("queued, position 1 · ")
+
+
 def test_a_slug_holds_nothing_of_this_machine(tmp_path: Path) -> None:
     for name in ("cdk.tf.json", ".terraform.lock.hcl", ".terraform/providers/x", "assets/chart/Chart.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -26,8 +26,6 @@ class Worker:
         self._store = store
         self._terraform = terraform
         self._queues: dict[str, threading.Lock] = {}
-        self.hold = threading.Event()
-        self.hold.set()
 
     def start(self, run: Run) -> None:
         """Begin, or wait for the runs before it; with a script nothing is carried out."""
@@ -37,7 +35,9 @@ class Worker:
     def _work(self, run: Run) -> None:
         turn = self._queues.setdefault(run.workspace, threading.Lock())
         with turn:
-            self.hold.wait()
+            workspace = self._store.workspaces[run.workspace]
+            with self._store.unlocked:  # as on HCP: a run of a locked workspace stays in the queue
+                self._store.unlocked.wait_for(lambda: not workspace.locked_by or run.canceled, timeout=60)
             if run.canceled:
                 run.status = "canceled"
                 return
