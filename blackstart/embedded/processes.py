@@ -15,7 +15,8 @@ PATIENCE = 10.0
 
 def running(place: Place) -> list[psutil.Process]:
     """Every process of this cluster, orphans too. No recorded pid is trusted: after a reboot it may be another."""
-    return [process for process in psutil.process_iter() if _is_marked(process, str(place.folder))]
+    # psutil.process_iter would remember the executable that a controller had before it became one.
+    return [process for pid in psutil.pids() if (process := _marked(pid, str(place.folder)))]
 
 
 def names(place: Place) -> dict[str, int]:
@@ -65,11 +66,13 @@ def _quietly(act: Callable[[], object]) -> None:
         return
 
 
-def _is_marked(process: psutil.Process, mark: str) -> bool:
+def _marked(pid: int, mark: str) -> psutil.Process | None:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
+        process = psutil.Process(pid)
+        ours = process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark
     except (psutil.Error, OSError):
-        return False
+        return None
+    return process if ours else None
 
 
 def _arguments(process: psutil.Process) -> Iterable[str]:
