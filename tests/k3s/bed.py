@@ -34,6 +34,8 @@ start)
 esac"""
 """A unit is active when its name stands in the file `unit`."""
 
+Entry = dict[str, object]
+
 
 @dataclass
 class Host:
@@ -48,7 +50,7 @@ class Host:
         return self.folder.name
 
     @property
-    def entry(self) -> dict[str, object]:
+    def entry(self) -> Entry:
         """As it stands in the cluster file."""
         return {"name": self.name, "address": "127.0.0.1", "port": self.port}
 
@@ -124,7 +126,7 @@ class Bed:
         with (self.folder / "known_hosts").open("a") as file:
             file.writelines(f"[127.0.0.1]:{host.port} {key}\n" for key in host.public_keys)
 
-    def write(self, servers: Sequence[Host], agents: Sequence[Host] = (), **other: object) -> None:
+    def write(self, servers: Sequence[Host], agents: Sequence[Host | Entry] = (), **other: object) -> None:
         """The cluster file; `other` are settings of its section `cluster`."""
         path = self.desk.root / "clusters" / "bed.yaml"
         whole = YAML(typ="safe").load((path if path.exists() else path.with_name("local.yaml")).read_text())
@@ -134,7 +136,7 @@ class Bed:
                 "endpoint": "127.0.0.1",
                 "api_port": self.place.ports()["kube-apiserver"],
                 "servers": [host.entry for host in servers],
-                "agents": [host.entry for host in agents],
+                "agents": [host.entry if isinstance(host, Host) else host for host in agents],
                 "ssh": self.ssh(),
                 "install": {"version": VERSION, "script": "tests/k3s/install-k3s.sh"},
                 **other,

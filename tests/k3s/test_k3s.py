@@ -51,10 +51,12 @@ def test_a_second_run_changes_nothing(bed: Bed) -> None:
     assert bed.events() == []
 
 
-def test_the_kubeconfig_leads_to_the_endpoint_and_every_node(bed: Bed) -> None:
+def test_the_kubeconfig_leads_to_the_endpoint_every_node_and_a_seeded_cni(bed: Bed) -> None:
     found = provider(bed)
     assert f"server: https://127.0.0.1:{bed.place.ports()['kube-apiserver']}" in found.kubeconfig()
     assert bed.desk.ws.kubeconfig.stat().st_mode & 0o777 == 0o600
+    cni = Cluster(bed.desk.ws.kubeconfig).list_all("Secret", "kube-system", labels="owner=helm,name=cilium")
+    assert [secret["metadata"]["labels"]["status"] for secret in cni] == ["deployed"]
     nodes = {node["metadata"]["name"] for node in Cluster(bed.desk.ws.kubeconfig).list_all("Node")}
     assert nodes == {"s1", "s2", "s3", "a1", "a2"}
     assert found.exists().running
@@ -115,7 +117,8 @@ def test_replacing_a_node_touches_that_node_alone(bed: Bed) -> None:
     old = bed.hosts["a1"]
     spare = bed.add("spare")
     try:
-        write(bed, agents=[{**spare.entry, "name": "a1"}, bed.hosts["a2"].entry])
+        servers = [bed.hosts[name] for name in ("s1", "s2", "s3")]
+        bed.write(servers, [{**spare.entry, "name": "a1"}, bed.hosts["a2"]])
         up(bed)
         assert bed.events() == ["drain a1", "delete a1", "uninstall a1", f"install agent a1 {VERSION}"]
         assert not (old.folder / "unit").exists()
