@@ -139,7 +139,8 @@ class Run:
             log=self.folder / "logs" / f"{stack.id}.log",
         )
         held = {"suspended": _json_list(self.suspended)} if stack.part in ("flux", "single") else {}
-        return Elsewhere(self.cloud, self._cloud_settings.organization, stack.id, following, held)
+        secrets = {name.removeprefix("TF_VAR_"): value for name, value in self._secrets(stack).items()}
+        return Elsewhere(self.cloud, self._cloud_settings.organization, stack.id, following, held, secrets)
 
     def _variables(self, stack: Stack) -> dict[str, str]:
         env = {
@@ -149,14 +150,19 @@ class Run:
         if self.config.state.backend == "cloud":  # with TF_CLI_CONFIG_FILE terraform does not read its login's file
             hostname = self._cloud_settings.hostname
             env[variable(hostname)] = token(hostname)
-        if self.config.provider == "k3s" and stack.part == "cluster":
-            env["TF_VAR_k3s_token"] = self._k3s_token()
-        if stack.part in ("sops-age", "single"):
-            env["TF_VAR_age_key"] = self.key.identities
         if stack.part in ("flux", "single"):
             env["TF_VAR_suspended"] = _json_list(self.suspended)
-            env.update(git_variables(self.config, self.ws.root))
-        return env
+        return {**env, **self._secrets(stack)}
+
+    def _secrets(self, stack: Stack) -> dict[str, str]:
+        secrets: dict[str, str] = {}
+        if self.config.provider == "k3s" and stack.part == "cluster":
+            secrets["TF_VAR_k3s_token"] = self._k3s_token()
+        if stack.part in ("sops-age", "single"):
+            secrets["TF_VAR_age_key"] = self.key.identities
+        if stack.part in ("flux", "single"):
+            secrets.update(git_variables(self.config, self.ws.root))
+        return secrets
 
     def _k3s_token(self) -> str:
         """Blank before there is one: a plan needs none, and a host refuses to join with it."""

@@ -27,13 +27,17 @@ UPLOAD_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Where a stack's runs are: its workspace, the variables of its runs (never a secret: they are kept in clear)."""
+    """Where a stack's runs are: its workspace, the variables of its runs (never a secret: they are kept in clear).
+
+    `secrets` are the values that its sensitive variables should have.
+    """
 
     cloud: TerraformCloud
     organization: str
     workspace: str
     following: Following
     variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class RemoteTerraform(Terraform):
@@ -52,7 +56,12 @@ class RemoteTerraform(Terraform):
         """The run itself does that."""
 
     def apply(self, *, replace: tuple[str, ...] = (), on_resource: Callable[[str], None] | None = None) -> Applied:
-        """A run that applies by itself what it may; what it may not is waited for."""
+        """A run that applies by itself what it may; what it may not is waited for.
+
+        What is replaced had the wrong content: the workspace's secrets are written anew before.
+        """
+        if replace:
+            self._renew_secrets()
         done = self._run_there({"auto-apply": True, "replace-addrs": list(replace)}, on_resource)
         self._imports = []
         return self._counts(done)
@@ -101,6 +110,13 @@ class RemoteTerraform(Terraform):
     def _id(self) -> str:
         at = self._at
         return self._cloud.get(f"organizations/{at.organization}/workspaces/{at.workspace}").id
+
+    def _renew_secrets(self) -> None:
+        path = f"workspaces/{self._id()}/vars"
+        for one in list(self._cloud.list(path)):
+            value = self._at.secrets.get(str(one.attributes["key"]))
+            if value is not None and one.attributes["category"] == "terraform":
+                self._cloud.change(f"{path}/{one.id}", "vars", {"value": value, "sensitive": True})
 
     def _run_there(self, options: Mapping[str, Any], on_resource: Callable[[str], None] | None) -> Thing:
         workspace = self._id()

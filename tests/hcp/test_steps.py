@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from blackstart.steps.rescue import ForgetInCluster
 from blackstart.steps.run import Run
 from blackstart.steps.states import read_state
 from blackstart.synth import Manifest, Stack
+from blackstart.tools.age import generate
 from blackstart.tools.cloud_token import variable
 from blackstart.tools.remote_terraform import RemoteTerraform
 from blackstart.tools.terraform import Terraform
@@ -79,6 +81,21 @@ def test_what_a_lost_cluster_left_is_forgotten_by_the_api(peer: Peer, run: Run) 
     assert note.text == "1 resources forgotten" and state is not None and state.addresses() == []
     assert len(peer.asked("POST", "/actions/lock")) == len(peer.asked("POST", "/actions/unlock")) == 1
     assert not workspace.locked_by and (run.folder / "logs" / "one-flux.log").is_file()
+
+
+def test_a_secret_that_is_replaced_takes_the_key_of_this_machine(peer: Peer, run: Run) -> None:
+    """After a rotation, or when the workspace holds the wrong key: as a sensitive variable, never of a run."""
+    stack = replace(run.manifest.stacks[0], part="sops-age")
+    run.found_key = generate()
+    workspace = peer.store.make_workspace({"name": "one-flux", "execution-mode": "remote"}, "", "")
+    workspace.variables["var-1"] = {"key": "age_key", "value": "old", "category": "terraform", "sensitive": True}
+    peer.script = ["planned_and_finished"]
+    terraform = run.terraform(stack)
+    terraform.apply()
+    assert workspace.variables["var-1"]["value"] == "old"
+    terraform.apply(replace=("kubernetes_secret_v1.sops-age",))
+    assert workspace.variables["var-1"]["value"] == run.key.identities and workspace.variables["var-1"]["sensitive"]
+    assert run.key.identities.strip() not in json.dumps(peer.asked("POST", "/runs$"))
 
 
 def test_in_local_execution_terraform_gets_the_token_by_its_environment(peer: Peer, run: Run) -> None:
