@@ -133,6 +133,16 @@ def lay(root: Path, cluster: str = "local") -> Desk:
     return desk
 
 
+def ids_in_states(desk: Desk) -> dict[str, str]:
+    """The id of every resource in the local states: another one would be an object made anew."""
+    found = {}
+    for stack in desk.ws.stack_ids("split"):
+        for resource in json.loads(desk.ws.state(stack).read_text())["resources"]:
+            address = f"{stack} {resource['mode']} {resource['type']}.{resource['name']}"
+            found[address] = str(resource["instances"][0]["attributes"]["id"])
+    return found
+
+
 def free_port() -> int:
     """A port that nothing listens on."""
     with socket.socket() as one:
