@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -23,6 +24,7 @@ from blackstart.tools.git import Git
 from blackstart.tools.sops import SopsFile, secrets_at
 from blackstart.waiting import Wait, Watched, wait_for
 
+LOOKS = 3
 SETTLE = 180.0
 """Seconds in which controllers that were restarted must have looked at everything again."""
 
@@ -30,8 +32,7 @@ SETTLE = 180.0
 def problems(bed: Bed, *, marker: bool | None) -> list[str]:
     """What is not as it should be after a recovery; empty when all is well. `marker`: kept, gone, or (None) either."""
     head = Git(bed.repository).head().sha
-    _settle(bed, head)
-    found = json.loads(bed.blackstart("-o", "json", "status").stdout or "{}")
+    found = _status(bed, head)
     wrong = [f"layer {one['name']}: {one['reason']}" for one in found.get("layers", []) if not one["ready"]]
     if not found.get("ready"):
         wrong.append(f"status says not ready: {found.get('error', '')}")
@@ -43,6 +44,17 @@ def problems(bed: Bed, *, marker: bool | None) -> list[str]:
     if marker and not bed.pods <= bed.workloads():
         wrong.append("pods that ran before are gone: workloads were restarted")
     return wrong
+
+
+def _status(bed: Bed, head: str) -> dict[str, Any]:
+    """What `status` says when it has settled; a controller that restarts just then gets another chance."""
+    found: dict[str, Any] = {}
+    for _ in range(LOOKS):
+        _settle(bed, head)
+        found = json.loads(bed.blackstart("-o", "json", "status").stdout or "{}")
+        if found.get("ready"):
+            break
+    return found
 
 
 def _settle(bed: Bed, commit: str) -> None:
