@@ -9,7 +9,7 @@ from blackstart.errors import BlackstartError
 from stacks import build
 
 if __name__ == "__main__":
-    root = Path(__file__).resolve().parent
+    root = Path.cwd()  # of a repository without stacks of its own, this file is called from another place
     wanted = os.environ.get("BLACKSTART_CLUSTER", "local")
     try:
         build(root, names(root) if wanted == "*" else [wanted], Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out")))

@@ -23,6 +23,8 @@ PARTS: tuple[Part, ...] = ("cluster", "sops-age", "flux")
 SOURCES = ("main.py", "stacks/**/*", "modules/**/*", "blackstart/config/*.py")
 INPUTS = ".inputs"
 TIMEOUT = 180.0
+PROJECT = Path(__file__).parents[1]
+"""Where blackstart's own stacks lie: those of a repository that has none (docs/init.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,15 @@ def synth(workspace: Workspace, config: ClusterConfig) -> Manifest:
 
 
 def run_app(root: Path, cluster: str, out: Path) -> None:
-    """Run `main.py` of the repository `root` for a cluster (`*`: all of them), into the folder `out`."""
+    """Run `main.py` of the repository `root` for a cluster (`*`: all of them), into the folder `out`.
+
+    A repository without one gets the stacks that are installed with blackstart.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    environment = {"BLACKSTART_CLUSTER": cluster, "CDKTF_OUTDIR": str(out), "PYTHONPATH": str(root)}
-    command = Command([sys.executable, "main.py"], cwd=root, env=environment, timeout=TIMEOUT)
+    path = os.pathsep.join((str(root), str(PROJECT)))
+    environment = {"BLACKSTART_CLUSTER": cluster, "CDKTF_OUTDIR": str(out), "PYTHONPATH": path}
+    app = "main.py" if (root / "main.py").is_file() else str(PROJECT / "main.py")
+    command = Command([sys.executable, app], cwd=root, env=environment, timeout=TIMEOUT)
     try:
         run(command)
     except CommandFailed as error:
@@ -126,7 +133,7 @@ def _inputs(workspace: Workspace, config: ClusterConfig) -> str:
 
 
 def _files(root: Path, config: ClusterConfig) -> Iterator[Path]:
-    found = {path for pattern in SOURCES for path in root.glob(pattern)}
+    found = {path for folder in {root, PROJECT} for pattern in SOURCES for path in folder.glob(pattern)}
     for name in FLUX_CHARTS:
         found |= set(flux_chart(name, config.flux.version).rglob("*"))
     found |= {builtin_lock(), root / REGISTRY_LOCK}

@@ -49,6 +49,10 @@ class Git:
         done = self._git("rev-parse", "--show-toplevel", check=False)
         return done.code == 0 and Path(done.stdout.rstrip("\n")).resolve() == self._root.resolve()
 
+    def origin(self) -> str:
+        """The URL of the remote `origin`, blank when there is none."""
+        return self._git("config", "--get", "remote.origin.url", check=False).stdout.strip()
+
     def head(self) -> Commit:
         """The commit that is checked out. Raises ConfigError as `resolve` does."""
         return self.resolve("HEAD")
