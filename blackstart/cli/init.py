@@ -17,7 +17,7 @@ from blackstart.errors import ConfigError
 from blackstart.init import Answers, Found, adopt, find, plan
 from blackstart.init.answers import validated
 from blackstart.init.layers import WIRING
-from blackstart.init.scaffold import require_free
+from blackstart.init.scaffold import create, require_free
 from blackstart.tools.git import Git
 
 PROVIDERS = ("embedded", "kind", "k3s", "existing")
@@ -72,7 +72,7 @@ def init(options: Options, /, name: str | None, adopting: bool, recipient: tuple
 
     All is written or nothing. Exit code 8: the cluster has its file already.
     """
-    asked = Asked({**flags, "name": name}, sys.stdin.isatty())
+    asked = Asked({**flags, "name": name}, on_terminal())
     if adopting:
         _adopt(options, asked, recipient)
         return
@@ -84,6 +84,11 @@ def init(options: Options, /, name: str | None, adopting: bool, recipient: tuple
     lines = [f"wrote      {one}" for one in written] + [f"kept       {one}" for one in planned.kept]
     data = {"cluster": named, "recipient": planned.recipient, "written": written, "kept": planned.kept}
     _tell(options, data, lines, "-A")
+
+
+def on_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
 
 
 def _adopt(options: Options, asked: Asked, more: tuple[str, ...]) -> None:
@@ -99,12 +104,11 @@ def _adopt(options: Options, asked: Asked, more: tuple[str, ...]) -> None:
     name = f"clusters/{found.name}.yaml"
     text = answers.cluster_file(people, "upstream")
     validated(options.root, found.name, text)
-    with (options.root / name).open("x") as file:
-        file.write(text)
+    create(options.root, {name: text})
     if found.bootstrapped:
         click.echo(
-            f"warning: {found.bootstrapped}/ holds Flux itself and its GitRepository, which blackstart installs and "
-            f"keeps: hide the folder from Flux, or both change them: echo /{found.bootstrapped}/ >> .sourceignore",
+            f"warning: {found.bootstrapped}/ holds Flux and its GitRepository, which blackstart installs too: before "
+            "the first recover or drill leave it out of the wiring, as docs/init.md shows",
             err=True,
         )
     _tell(options, {"cluster": found.name, "written": [name], "kept": []}, [f"wrote      {name}"], name)

@@ -159,6 +159,17 @@ def _encrypted(root: Path) -> list[str]:
     return [f"gitops/{inner}" for inner in encrypted_names(root / "gitops")]
 
 
+def create(root: Path, files: Mapping[str, str]) -> None:
+    """Make new files, all or none. Raises FileExistsError for one that is there."""
+    made: list[Path] = []
+    try:
+        for name, text in files.items():
+            _create(root / name, text, made)
+    except BaseException:
+        _take_back(root, {}, made)
+        raise
+
+
 def _create(path: Path, text: str, made: list[Path]) -> None:
     _make_folder(path.parent, made)
     mode = 0o600 if path.suffix == ".agekey" else 0o666

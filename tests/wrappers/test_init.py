@@ -205,7 +205,7 @@ def test_adopt_a_repository_of_flux_bootstrap() -> None:
     before = tree()
     done = call("-o", "json", "init", "--adopt", "--kubeconfig", "~/.kube/staging")
     assert json.loads(done.stdout)["written"] == ["clusters/staging.yaml"]
-    assert "clusters/staging/flux-system/ holds Flux itself" in done.stderr
+    assert "clusters/staging/flux-system/ holds Flux and its GitRepository" in done.stderr
     config = load(Path.cwd(), "staging")
     assert (config.git.url, config.git.branch) == ("ssh://git@git.example.test/ops/fleet", "trunk")
     assert (config.git.path, config.provider, config.sops.recipients) == ("clusters/staging", "existing", [RECIPIENT])
@@ -232,6 +232,33 @@ def test_adopt_a_repository_of_the_kustomize_helm_layout() -> None:
     config = load(Path.cwd(), "staging")
     assert (config.git.path, config.git.url, config.provider) == ("clusters/staging", "worktree", "embedded")
     assert check("staging") == (7, ["key-missing"])  # the private key of .sops.yaml is with its owner
+
+
+def test_adopt_a_path_outside_clusters_and_check_it_without_the_folder_of_bootstrap() -> None:
+    call("init", "--name", "seed")  # its layers, its key
+    Path("deploy").mkdir()
+    shutil.move("gitops/flux/clusters/seed", "deploy/east")
+    sync = SYNC.replace("./clusters/staging", "./deploy/east")
+    listed = "resources: [controllers.yaml, certs.yaml, apps.yaml]\n"
+    write({"deploy/east/flux-system/gotk-sync.yaml": sync, "deploy/east/kustomization.yaml": listed})
+    Path("clusters/seed.yaml").unlink()
+    Path("clusters").rmdir()
+    Path("keys/seed.agekey").rename("keys/east.agekey")
+    settings = ("--domain", "east.test", "--ip-range", "192.0.2.0/26", "--storage", "standard")
+    call("init", "--adopt", "--provider", "embedded", "--git-url", "worktree", *settings)
+    assert load(Path.cwd(), "east").git.path == "deploy/east"
+    assert check("east") == (0, [])
+
+
+def test_on_a_terminal_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = "\n".join(("home", "embedded", "2", "worktree", "trunk", "home.test", "192.0.2.64/26", "fast")) + "\n"
+    monkeypatch.setattr("blackstart.cli.init.on_terminal", lambda: True)
+    done = CliRunner().invoke(main, ["init"], input=answers, standalone_mode=False)
+    assert done.exception is None, done.exception
+    config = load(Path.cwd(), "home")
+    assert (config.git.branch, config.cluster.nodes) == ("trunk", 2)
+    assert config.settings == {"domain": "home.test", "ip_pool": "192.0.2.64/26", "storage_class": "fast"}
+    assert "Storage class [iscsi]" in done.stderr and "Storage class" not in done.stdout
 
 
 def test_adopt_without_recipients_or_without_flux_says_what_to_do() -> None:
