@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -109,9 +110,15 @@ class Terraform:
         self._run("state push", str(file), no_color=IsFlagged, force=IsFlagged if force else None)
 
     def forget(self, addresses: list[str]) -> None:
-        """Remove resources from the state; the resources themselves stay."""
+        """Remove resources from the state; the resources themselves stay.
+
+        Terraform keeps the state as it was: beside a local state, for by default it lies in the stack's folder, where
+        no secret belongs.
+        """
         if addresses:
-            self._run("state rm", *addresses, no_color=IsFlagged, lock_timeout=LOCK_TIMEOUT)
+            state = self._local_state()
+            kept = {"backup": f"{state}.{time.time_ns()}.backup"} if state else {}
+            self._run("state rm", *addresses, no_color=IsFlagged, lock_timeout=LOCK_TIMEOUT, **kept)
 
     def adopt(self, address: str, identifier: str) -> None:
         """Import an existing object into the state."""
@@ -120,6 +127,12 @@ class Terraform:
     def force_unlock(self, lock_id: str) -> None:
         """Release a lock that is proven to be ours and dead."""
         self._run("force-unlock", lock_id, force=IsFlagged)
+
+    def _local_state(self) -> str:
+        """The local state's path as terraform has it, relative to the folder; blank for another backend."""
+        path = self.folder / "cdk.tf.json"
+        backend = json.loads(path.read_text()).get("terraform", {}).get("backend", {}) if path.is_file() else {}
+        return str(backend.get("local", {}).get("path", ""))
 
     def command(self, name: str, *args: str, **options: Any) -> list[str]:
         """The command line, as it is run."""

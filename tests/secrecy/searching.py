@@ -20,7 +20,8 @@ LARGEST = 256 * 1024 * 1024  # bytes of one file
 BETWEEN = b" \t\r\n\v\f\"'+-,"  # + and -: equal in both alphabets of base64 when both are left out
 USUAL = bytes.maketrans(b"_", b"/")
 PROGRAM = b"\x7fELF"  # programs that were installed or copied: nothing is written into them
-PAUSE = 0.02  # seconds between two looks at /proc
+LOOKS = 50  # at one process
+PAUSE = 0.03  # seconds between two looks at /proc
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class Processes:
 
     _records: set[tuple[str, str, bytes]] = field(default_factory=set)
     _before: set[str] = field(default_factory=set)
+    _looks: dict[str, int] = field(default_factory=dict)
     _known: dict[str, bytes] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -163,12 +165,18 @@ class Processes:
                     self._look(pid)
 
     def _look(self, pid: str) -> None:
-        """Once for each program that a process becomes: after a fork it still is its parent."""
+        """Once for each program that a process becomes, soon after its start: after a fork it still is its parent."""
+        self._looks[pid] = self._looks.get(pid, 0) + 1
+        if self._looks[pid] > LOOKS:
+            return
         argv = _read(f"/proc/{pid}/cmdline")
+        environ = _read(f"/proc/{pid}/environ")
+        if argv != _read(f"/proc/{pid}/cmdline"):
+            return  # it has become another program between the two: the next look sees that
         if argv and self._known.get(pid) != argv:
             self._known[pid] = argv
             program = os.path.basename(argv.split(b"\0")[0].decode(errors="replace"))
-            self._records |= {(program, "argv", argv), (program, "environ", _read(f"/proc/{pid}/environ"))}
+            self._records |= {(program, "argv", argv), (program, "environ", environ)}
 
 
 def _read(path: str) -> bytes:
