@@ -16,11 +16,11 @@ from blackstart.cli import main
 from blackstart.config import load
 from blackstart.errors import BlackstartError, ConfigError, Unsafe
 from blackstart.init import find, scaffold
-from tests.check.repository import recipient_of
+from blackstart.tools import age
 
 PROJECT = Path(__file__).parents[2]
 WHO = ("-c", "user.name=n", "-c", "user.email=n@example.com", "-c", "commit.gpgsign=false")
-RECIPIENT = recipient_of("AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX")
+RECIPIENT = age.generate().recipients[0]
 LAYER = """\
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
