@@ -18,7 +18,7 @@ from blackstart.errors import CommandFailed, Interrupted, MissingTool
 
 ALLOWED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TERM|TMPDIR|XDG_\w+|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
-    r"|(?i:https?_proxy|no_proxy|all_proxy)|SSH_AUTH_SOCK|VIRTUAL_ENV|CI|NO_COLOR|GO\w+|JSII_\w+"
+    r"|(?i:https?_proxy|no_proxy|all_proxy)|SSH_AUTH_SOCK|VIRTUAL_ENV|PYTHONDONTWRITEBYTECODE|CI|NO_COLOR|GO\w+|JSII_\w+"
     r"|BLACKSTART_(?!PASSPHRASE)\w+|TF_TOKEN_\w+|TF_HTTP_(USERNAME|PASSWORD)|AWS_\w+"
 )
 
