@@ -17,7 +17,8 @@ from blackstart.tools.terraform import Terraform
 from blackstart.waiting import Wait, Watched, wait_for
 
 NAMESPACES = ("kubernetes_namespace", "kubernetes_namespace_v1")
-ENDING = 20.0
+ENDING = 60.0
+"""Seconds: the controller that says what holds a namespace may have been started just now."""
 OURS = ("app.kubernetes.io/managed-by", "blackstart")
 
 
