@@ -28,7 +28,7 @@ from blackstart.tools import age
 from blackstart.tools.git import Git
 from blackstart.tools.sops import Sops, SopsFile, encrypted_names
 from tests.desk import Desk, Done, lay
-from tests.secrecy.searching import Processes, Secret, in_files
+from tests.secrecy.searching import Processes
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -264,25 +264,6 @@ def git_token(desk: Desk) -> str:
     secret = desk.api().get("Secret", "git-credentials", "flux-system")
     assert secret is not None
     return base64.b64decode(secret["data"]["password"]).decode()
-
-
-def test_no_key_stands_where_it_does_not_belong(desk: Told, folder: Path, processes: Processes) -> None:
-    """After everything above: up, rotate, recover, with --debug and TF_LOG=TRACE (issue 5)."""
-    if not (desk.root / "keys/local.retired.agekey").exists():  # this test alone
-        desk.good("keys", "rotate", "--commit")
-    assert {"terraform", "sops", "git", "kube-apiserver", "kustomize-controller"} <= processes.programs
-    texts = [(desk.root / "keys" / name).read_text() for name in ("local.agekey", "local.retired.agekey")]
-    keys = [one for text in texts for one in age.parse(text, "keys").identities.split()]
-    assert len(keys) == 2
-    secrets = {text: Secret(text) for text in (*keys, *TOKENS)}
-    assert in_files([*secrets.values()], [folder], lambda path: may_hold(path.relative_to(folder))) == []
-    for text, secret in secrets.items():
-        assert processes.leaks(secret, with_token if text in TOKENS else with_key) == set()
-        assert [form for said in desk.said for form in secret.forms_in(said.encode())] == []
-    private = [desk.ws.folder, desk.ws.states, desk.ws.backups, desk.ws.runs, *desk.ws.runs.iterdir()]
-    assert {one.stat().st_mode & 0o777 for one in private} == {0o700}
-    held = [*desk.ws.states.iterdir(), *desk.ws.backups.rglob("*")]
-    assert {one.stat().st_mode & 0o777 for one in held if one.is_file()} == {0o600}
 
 
 def may_hold(path: Path) -> bool:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from blackstart.drill.bed import Bed, lay
 from blackstart.drill.carry_out import Drill
 from blackstart.drill.scenario import Damage, Scenario, scenarios
-from tests.desk import Desk
 from tests.desk import lay as lay_desk
 
 SEEDED = [(scenario, 1 + number) for scenario in scenarios().values() for number in range(scenario.seeds)]
@@ -51,15 +47,3 @@ def test_a_fault_that_recovery_does_not_see_fails_the_drill(bed: Bed) -> None:
     result = drill(bed).one(Scenario("unseen", fault), 1)
     assert not result.passed
     assert "marker is gone" in result.message
-
-
-def test_the_command_writes_json_junit_and_a_report(tmp_path: Path) -> None:
-    desk: Desk = lay_desk(tmp_path)
-    done = desk.good("-o", "json", "drill", "--scenario", "wrong-key", "--junit", "out.xml")
-    (result,) = done.events()
-    assert result["scenario"] == "wrong-key" and result["passed"] is True
-    suite = ElementTree.parse(tmp_path / "out.xml").getroot()[0]
-    assert (suite.get("tests"), suite.get("failures")) == ("1", "0")
-    (report,) = desk.ws.runs.glob("*/report.json")
-    assert json.loads(report.read_text())["outcome"] == "passed"
-    assert not [path for path in Path("/tmp").glob("blackstart-drill-*") if str(path) in done.stdout]
