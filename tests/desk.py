@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from blackstart.config import Workspace, load
+from blackstart.drill.bed import free_port
 from blackstart.tools.kubernetes import Cluster
 
 PROJECT = Path(__file__).parents[1]
@@ -141,10 +141,3 @@ def ids_in_states(desk: Desk) -> dict[str, str]:
             address = f"{stack} {resource['mode']} {resource['type']}.{resource['name']}"
             found[address] = str(resource["instances"][0]["attributes"]["id"])
     return found
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
