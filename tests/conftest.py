@@ -7,12 +7,20 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from blackstart.tools import process
+
 settings.register_profile("no clock", deadline=None)  # a busy machine is not a defect
 settings.load_profile("no clock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="write the goldens anew instead of comparing")
+
+
+@pytest.fixture(autouse=True)
+def hidden_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test hides from the output stays readable in the next: a random word may be `true`."""
+    monkeypatch.setattr(process, "_secrets", set())
 
 
 ON_CLUSTERS = {"cluster", "drills", "hcp", "k3s", "secrecy", "cdktf"}

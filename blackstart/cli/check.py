@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -27,9 +28,10 @@ def check(ctx: click.Context, fast: bool, ref: str) -> None:
     options: Options = ctx.obj
     ws, config = one_cluster(options)
     commit = Git(ws.root).resolve(ref)
-    findings = preflight(ws, config, commit, fast=fast)
+    found = preflight(ws, config, commit, fast=fast)
+    findings = [replace(one, message=redact(one.message), hint=redact(one.hint)) for one in found]
     show = as_json if options.output == "json" else as_text
-    click.echo(redact(show(ws.cluster, commit, findings)))
+    click.echo(show(ws.cluster, commit, findings))
     ctx.exit(exit_code(findings))
 
 

@@ -92,7 +92,8 @@ class RunRecord:
     def __call__(self, event: Event) -> None:
         """Append an event. A full disk costs the record, not the run."""
         self.timeline(event)
-        line = self.redact(json.dumps(asdict(event), ensure_ascii=False))
+        told = {key: self.redact(value) if isinstance(value, str) else value for key, value in asdict(event).items()}
+        line = json.dumps(told, ensure_ascii=False)
         try:
             self._file.write(line + "\n")
             self._file.flush()

@@ -12,6 +12,7 @@ import pytest
 
 from blackstart.config import load
 from blackstart.tools.kubernetes import Cluster
+from tests.cluster.test_by_hand import apply, synth
 from tests.desk import Desk
 from tests.layers.test_build import cluster_layers, configured, fetched
 
@@ -60,10 +61,18 @@ def test_releases_use_the_decrypted_secrets(ready: Desk) -> None:
 
 
 def test_a_layer_before_its_time_fails_for_the_real_reason_and_is_made_good(desk: Desk) -> None:
-    """Issue 3, item 8: without `dependsOn`, certs meets an API that does not know its kinds yet."""
+    """Issue 3, item 8: without `dependsOn`, certs meets an API that does not know its kinds yet.
+
+    `up` refuses such a commit; plain terraform, which checks nothing, hands it to Flux.
+    """
     desk.edit("gitops/flux/clusters/local/certs.yaml", "  dependsOn:\n    - name: controllers\n", "")
     desk.commit("certs does not wait for controllers")
-    desk.good("up")
+    refused = desk.run("up")
+    assert (refused.code, "depends-on-missing" in refused.stderr) == (2, True)
+    synth(desk)
+    for part in ("cluster", "sops-age", "flux"):
+        apply(desk, f"local-{part}")
+    desk.good("status", "--wait")
     said = list(_messages(desk.api(), "certs"))
     assert any("no matches for kind" in message for message in said), said
 

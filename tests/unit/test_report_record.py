@@ -92,6 +92,13 @@ def test_what_is_hidden_never_reaches_the_disk(ws: Workspace) -> None:
     assert written.count("***") == 3
 
 
+def test_a_hidden_word_that_json_needs_leaves_json(ws: Workspace) -> None:
+    record = open_run(ws, "up", redact=lambda text: text.replace('ts":', "***").replace("secret", "***"))
+    record(event(0.1, "note", "layers", reason="a secret"))
+    (told,) = events(record.folder)
+    assert told.reason == "a ***"
+
+
 def test_the_newest_runs_are_kept(ws: Workspace) -> None:
     for index in range(KEPT + 3):
         open_run(ws, "up", clock=lambda: BEGAN + index // 2).finish("ready", "")  # noqa: B023
