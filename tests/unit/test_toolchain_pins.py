@@ -93,6 +93,14 @@ def test_a_download_is_pinned_by_a_whole_sha256() -> None:
             assert re.fullmatch(r"[0-9a-f]{64}", release["sha256"])
 
 
+def test_a_download_is_the_version_that_go_mod_pins() -> None:
+    said = tomllib.loads((FOLDER / "pins.toml").read_text())["programs"]
+    releases = [(name, release["url"]) for name, pin in said.items() for release in pin.get("download", {}).values()]
+    assert {name for name, _ in releases} == {"terraform", "kwok", "kwokctl", "helm"}
+    for name, url in releases:
+        assert pins()[name].version in url
+
+
 def test_the_platform_is_named_as_terraform_names_it() -> None:
     assert re.fullmatch(r"[a-z0-9]+_(amd64|arm64)", this_platform())
 

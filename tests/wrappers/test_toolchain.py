@@ -39,10 +39,14 @@ esac
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder where the fake go keeps its notes; an empty cache; PATH with that go and the system's programs."""
+    """A folder where the fake go keeps its notes; an empty cache; PATH with that go and the system's programs.
+
+    Sites behind TLS are out of reach: their proxy refuses.
+    """
     folder = tmp_path / "fake"
     script(folder / "bin" / "go", FAKE_GO)
     monkeypatch.setenv("GO_FAKE", str(folder))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("BLACKSTART_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:/usr/bin:/bin")
     finding._version_of.cache_clear()
