@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import sys
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 
 from blackstart.config import Workspace, load
 from blackstart.config.load import merge
+from blackstart.embedded.ports import is_free
 from blackstart.errors import ToolFailed
 from blackstart.tools.git import Commit, Git
 from blackstart.tools.kubernetes import Cluster
@@ -30,7 +32,10 @@ import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 os.execv(sys.argv[2], sys.argv[2:])
 """
+PORTS = range(30_000, 32_768)
+"""Between those that a cluster's name gives (config/ports.py) and those of outgoing connections (ip(7))."""
 KEYS = ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD")
+_claims: list[socket.socket] = []
 
 
 @dataclass(slots=True)
@@ -205,7 +210,19 @@ def last_words(done: Completed) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A loopback port that nothing listens on, and that no other process that asks here gets while this one lives.
+
+    The claim is an abstract socket (unix(7)): it leaves no file, and ends with its process. Raises ToolFailed.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0blackstart-port-{port}")
+        except OSError:
+            claim.close()
+            continue
+        if is_free(port):
+            _claims.append(claim)
+            return port
+        claim.close()
+    raise ToolFailed(f"no port is free between {PORTS[0]} and {PORTS[-1]}", hint="see who listens there: ss -ltnp")
