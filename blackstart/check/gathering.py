@@ -17,6 +17,7 @@ from blackstart.check.evidence import Backups, Evidence, Live, Machine, Problem,
 from blackstart.check.sealed import KeyLook
 from blackstart.config import ClusterConfig, Workspace
 from blackstart.config.load import read_yaml
+from blackstart.config.model import K3s
 from blackstart.errors import BlackstartError, ConfigError, MissingTool
 from blackstart.gates.key import recipients_in
 from blackstart.layers import Wiring, wiring
@@ -33,6 +34,8 @@ EMBEDDED = (
 )
 THREADS = 8
 API_SECONDS = 2.0
+SSH_SECONDS = 3
+"""For a host to let us in; the cluster file's own limit is meant for `up`, which has the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +170,17 @@ def _provider(subject: Subject) -> Problem | None:
     if subject.fast:
         return None
     try:
-        provider(subject.ws, subject.config).exists()
+        provider(subject.ws, _impatient(subject.config)).exists()
     except BlackstartError as error:
         return Problem(error.message, error.hint)
     return None
+
+
+def _impatient(config: ClusterConfig) -> ClusterConfig:
+    if not isinstance(config.cluster, K3s):
+        return config
+    ssh = config.cluster.ssh.model_copy(update={"timeout": min(config.cluster.ssh.timeout, SSH_SECONDS)})
+    return config.model_copy(update={"cluster": config.cluster.model_copy(update={"ssh": ssh})})
 
 
 def _running(subject: Subject) -> tuple[Live | None, float | None]:

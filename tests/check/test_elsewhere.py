@@ -22,12 +22,15 @@ from typing import Any, ClassVar
 import pytest
 from pyrage import x25519
 
-from blackstart.check import Finding
+from blackstart.check import Finding, gathering
 from blackstart.check.evidence import Backups, Chart, Evidence, Live, Machine, Problem
 from blackstart.check.finding import Severity
 from blackstart.check.gathering import live_keys
 from blackstart.check.rules import judge
-from blackstart.config import ClusterConfig
+from blackstart.config import ClusterConfig, Workspace
+from blackstart.config.model import K3s
+from blackstart.errors import ToolFailed
+from blackstart.providers import Existence
 from blackstart.tools.age import THROWAWAY
 from blackstart.tools.manifests import Place
 from tests.check.conftest import findings, look
@@ -323,3 +326,26 @@ def test_live_keys_are_told_by_name_alone() -> None:
     found = live_keys({"age.agekey": coded(key), "b.agekey": "!", "c.agekey": coded(""), "d.agekey": coded("x\ny")})
     assert found == {"age.agekey": True, "b.agekey": False, "c.agekey": False, "d.agekey": False}
     assert key not in repr(Live(found))
+
+
+def test_a_host_has_seconds_to_answer_whatever_up_would_give_it(
+    repository: Repository, remote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`check` ends within seconds (issue 5); the default of `ssh.timeout` is a minute."""
+    asked: list[ClusterConfig] = []
+
+    class Silent:
+        def exists(self) -> Existence:
+            raise ToolFailed("host s1 does not answer: timed out", hint="reach the hosts first")
+
+    def silent(ws: Workspace, config: ClusterConfig) -> Silent:
+        asked.append(config)
+        return Silent()
+
+    monkeypatch.setattr(gathering, "provider", silent)
+    host = "servers: [{name: s1, address: 192.0.2.1}]"
+    repository.edit(CONFIG, "{provider: existing}", f"{{provider: k3s, endpoint: k.example.test, {host}}}")
+    (stops,) = [one for one in findings(repository, fast=False) if one.stops]
+    assert stops.id == "provider-not-ready" and "does not answer" in stops.message
+    (config,) = asked
+    assert isinstance(config.cluster, K3s) and config.cluster.ssh.timeout == gathering.SSH_SECONDS

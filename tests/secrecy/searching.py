@@ -20,7 +20,6 @@ LARGEST = 256 * 1024 * 1024  # bytes of one file
 BETWEEN = b" \t\r\n\v\f\"'+-,"  # + and -: equal in both alphabets of base64 when both are left out
 USUAL = bytes.maketrans(b"_", b"/")
 PROGRAM = b"\x7fELF"  # programs that were installed or copied: nothing is written into them
-LOOKS = 50  # at one process
 PAUSE = 0.03  # seconds between two looks at /proc
 
 
@@ -125,17 +124,15 @@ def _content(path: Path) -> bytes:
 class Processes:
     """Records argv and environment of every process that starts while it is entered.
 
-    A process that lives shorter than a look may be missed; which were seen is in `programs`.
+    A process that lives shorter than the time between two looks may be missed; which were seen is in `programs`.
     """
 
     _records: set[tuple[str, str, bytes]] = field(default_factory=set)
-    _before: set[str] = field(default_factory=set)
-    _looks: dict[str, int] = field(default_factory=dict)
-    _known: dict[str, bytes] = field(default_factory=dict)
+    _known: dict[str, Program] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Processes:
-        self._before = {pid for pid in os.listdir("/proc") if pid.isdigit()}
+        self._known = {pid: program for pid in _pids() if (program := Program.of(pid))}
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
         return self
@@ -160,23 +157,46 @@ class Processes:
 
     def _sample(self) -> None:
         while not self._stop.wait(PAUSE):
-            for pid in os.listdir("/proc"):
-                if pid.isdigit() and pid not in self._before:
-                    self._look(pid)
+            for pid in _pids():
+                self._look(pid)
 
     def _look(self, pid: str) -> None:
-        """Once for each program that a process becomes, soon after its start: after a fork it still is its parent."""
-        self._looks[pid] = self._looks.get(pid, 0) + 1
-        if self._looks[pid] > LOOKS:
+        """Once for each program that a process becomes: after a fork it still is its parent, and may exec late."""
+        program = Program.of(pid)
+        if program is None or self._known.get(pid) == program:
             return
-        argv = _read(f"/proc/{pid}/cmdline")
         environ = _read(f"/proc/{pid}/environ")
-        if argv != _read(f"/proc/{pid}/cmdline"):
-            return  # it has become another program between the two: the next look sees that
-        if argv and self._known.get(pid) != argv:
-            self._known[pid] = argv
-            program = os.path.basename(argv.split(b"\0")[0].decode(errors="replace"))
-            self._records |= {(program, "argv", argv), (program, "environ", environ)}
+        if Program.of(pid) == program:  # else it has become another meanwhile: the next look sees that
+            self._known[pid] = program
+            self._records |= {(program.name, "argv", program.argv), (program.name, "environ", environ)}
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a process runs at this moment; `started` tells it from an earlier process with the same pid."""
+
+    started: bytes
+    executable: str
+    argv: bytes
+
+    @classmethod
+    def of(cls, pid: str) -> Program | None:
+        """None for a thread of the kernel, and for what has ended."""
+        try:
+            executable = os.readlink(f"/proc/{pid}/exe")
+        except OSError:
+            return None
+        status = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # proc(5): field 22 is the start time
+        return cls(status[19], executable, _read(f"/proc/{pid}/cmdline")) if len(status) > 19 else None
+
+    @property
+    def name(self) -> str:
+        """The executable's own name, whatever argv says."""
+        return os.path.basename(self.executable).removesuffix(" (deleted)")
+
+
+def _pids() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _read(path: str) -> bytes:
