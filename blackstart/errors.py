@@ -87,9 +87,13 @@ class Unsafe(BlackstartError):
 
 
 class Locked(BlackstartError):
-    """Another run holds the lock."""
+    """Another run holds the lock; `lock` is its ID, where it is that of a Terraform state."""
 
     exit_code = 9
+
+    def __init__(self, message: str, *, hint: str = "", lock: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.lock = lock
 
 
 class Interrupted(BlackstartError):

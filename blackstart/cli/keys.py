@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,20 +130,20 @@ def rotate(options: Options, commit: bool, of_git: bool, dry_run: bool) -> None:
         click.echo(recipes.printed(recipe(_cluster(options)[1])))
         return
     try:
-        report = carry_out(options, "keys rotate", recipe)
+        carry_out(options, "keys rotate", recipe)
     except CommitNeeded as needed:
         _answer(options, {"diff": needed.diff}, [needed.diff])
         raise
     if not of_git:
-        _tell_exposed(options, age.find_key(*_cluster(options)), report.notes)
+        _tell_exposed(options, age.find_key(*_cluster(options)))
 
 
-def _tell_exposed(options: Options, key: age.FoundKey, notes: Sequence[str]) -> None:
+def _tell_exposed(options: Options, key: age.FoundKey) -> None:
     """A key cannot be revoked: what it opened once is known to whoever had it."""
     from blackstart.keys.rotation import exposed
 
     found = exposed(options.root, key)
-    lines = [*notes, "", "Who had the old key may know these values, also after the rotation. Change them:"]
+    lines = ["Who had the old key may know these values, also after the rotation. Change them:"]
     lines += [f"  {one.file}: {', '.join(one.values)}" for one in found]
     data = {"recipients": key.recipients, "exposed": [{"file": one.file, "values": one.values} for one in found]}
     _answer(options, data, lines)

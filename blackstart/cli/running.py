@@ -45,7 +45,7 @@ def carry_out(options: Options, command: str, recipe: Recipe, *, ref: str = "HEA
         report = _to_its_end(run, record, recipe)
     if options.output == "text":
         words = f"{ws.cluster} is gone." if command == "down" else closing(report, stacks=len(run.manifest.stacks))
-        click.echo(words, err=True)
+        click.echo("\n".join([words, *run.notes]), err=True)
     return report
 
 

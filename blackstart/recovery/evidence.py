@@ -164,25 +164,27 @@ def state_fact(run: Run, stack: Stack) -> StateFact:
         initialize(run, stack, terraform)
     text = read_state_text(run, stack, terraform)
     lock = _lock(run.ws.state(stack.id)) if local else ""
+    known = StateFact(stack.id, lock=lock, lock_seen=local)
     try:
-        state = parse_state(text)
+        return _described(known, parse_state(text))
     except ValueError:
         backup = best_backup(run, stack.id, text)
-        if backup is None:
-            return StateFact(stack.id, True, False, lock=lock)
-        return _described(stack.id, parse_state(backup.read_text()), lock, broken=True, backup=backup)
-    return _described(stack.id, state, lock)
+        broken = replace(known, exists=True, whole=False, backup=backup)
+        return _described(broken, parse_state(backup.read_text())) if backup else broken
 
 
-def _described(
-    stack: str, state: State | None, lock: str, *, broken: bool = False, backup: Path | None = None
-) -> StateFact:
+def _described(known: StateFact, state: State | None) -> StateFact:
     if state is None:
-        return StateFact(stack, lock=lock)
+        return known
     mark = recorded_mark(state)
-    known = Mark(*mark) if mark else None
-    forgotten = tuple(forgettable(state))
-    return StateFact(stack, True, not broken, state.serial, state.lineage, forgotten, known, backup, lock)
+    return replace(
+        known,
+        exists=True,
+        serial=state.serial,
+        lineage=state.lineage,
+        forgettable=tuple(forgettable(state)),
+        mark=Mark(*mark) if mark else None,
+    )
 
 
 def _recorded(run: Run, states: tuple[StateFact, ...], live: Mark | None) -> Mark | None:

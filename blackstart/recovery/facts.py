@@ -19,7 +19,8 @@ class Mark:
 class StateFact:
     """A stack's state: `whole` is False for one that cannot be read; `forgettable` what it would forget with the
     cluster; `backup` a whole backup of the same lineage, where it is broken (its
-    addresses then are the ones given); `lock` says who holds it, blank when nobody does."""
+    addresses then are the ones given); `lock` says who holds it, blank when nobody does, or (not `lock_seen`: a remote
+    one) when that shows only once it is to be taken."""
 
     stack: str
     exists: bool = False
@@ -30,6 +31,7 @@ class StateFact:
     mark: Mark | None = None
     backup: Path | None = None
     lock: str = ""
+    lock_seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ def _named(word: str, one: StateFact, found: Evidence) -> str:
 def _state(one: StateFact) -> str:
     if not one.exists:
         return "no state"
-    lock = f"locked: {one.lock}" if one.lock else "not locked"
+    free = "not locked" if one.lock_seen else "its lock shows when it is taken"
+    lock = f"locked: {one.lock}" if one.lock else free
     if not one.whole:
         instead = f"{one.backup.name} can replace it" if one.backup else "no backup fits"
         return f"state is cut off, {instead}, {lock}"

@@ -46,10 +46,9 @@ class ChooseSource:
             )
         os.environ[FALLBACK] = "1"
         run.config = load(run.ws.root, run.ws.cluster)
-        run.progress.warning(
-            f"{git.url} is served by layer {layer} of this very cluster: Flux reads from {git.fallback_url} for now; "
-            f"to switch back, when it serves again: blackstart --cluster {run.ws.cluster} up"
-        )
+        here = f"{git.url} is served by layer {layer} of this very cluster"
+        run.progress.warning(f"{here}: Flux reads from {git.fallback_url} for now")
+        run.notes.append(f"when {git.url} serves again, switch back: blackstart --cluster {run.ws.cluster} up")
         note.text = f"{git.fallback_url}, since layer {layer} served {git.url}"
 
 

@@ -23,6 +23,7 @@ from blackstart.tools.cloud_token import token, variable
 from blackstart.tools.git import Commit, Git
 from blackstart.tools.kubernetes import ApiDenied, Cluster
 from blackstart.tools.remote_terraform import Elsewhere, RemoteTerraform
+from blackstart.tools.state_lock import LockLog
 from blackstart.tools.terraform import Applied, Terraform
 from blackstart.tools.terraform_cloud import TerraformCloud
 
@@ -98,6 +99,7 @@ class Run:
             binary=toolchain.path("terraform"),
             env=self._variables(stack),
             log=self.folder / "logs" / f"{stack.id}.log",
+            locks=LockLog(self.ws.runs, self.folder, self.progress.warning),
         )
 
     def cluster(self) -> Cluster:

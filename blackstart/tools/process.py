@@ -92,14 +92,21 @@ class Completed:
         return redact("\n".join(lines[-TAIL_LINES:]))
 
 
-def run(command: Command, *, check: bool = True, on_line: Callable[[str], None] | None = None) -> Completed:
-    """Run a program to its end; `on_line` sees each line of its stdout, redacted.
+def run(
+    command: Command,
+    *,
+    check: bool = True,
+    on_line: Callable[[str], None] | None = None,
+    on_start: Callable[[int], None] = lambda _: None,
+) -> Completed:
+    """Run a program to its end; `on_start` gets its pid, `on_line` sees each line of its stdout, redacted.
 
     Raises MissingTool when it is not there, CommandFailed when `check` and the exit code is not 0 (124: timed
     out), Interrupted after a Ctrl-C, which is passed on to the program once.
     """
     started = time.monotonic()
     process = _start(command)
+    on_start(process.pid)
     pump = _Pump(process, command.log, on_line)
     try:
         pump.feed(command.stdin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -14,11 +13,13 @@ from typing import Any
 from python_terraform import IsFlagged
 from python_terraform import Terraform as CommandLine
 
-from blackstart.errors import CommandFailed, Locked
+from blackstart.errors import CommandFailed
 from blackstart.tools.process import TAIL_LINES, Command, Completed, redact, run
+from blackstart.tools.state_lock import LockLog, refusal
 
 LOCK_TIMEOUT = "5s"
-LOCKED = "Error acquiring the state lock"
+HOLDS_LOCK = {"refresh_start", "refresh_complete", "resource_drift", "planned_change", "change_summary", "apply_start"}
+"""Messages that terraform does not send before it has the lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,23 @@ class State:
 
 
 class Terraform:
-    """One stack's folder; `env` holds TF_VAR_… and TF_CLI_CONFIG_FILE, `log` gets the output, redacted."""
+    """One stack's folder; `env` holds TF_VAR_… and TF_CLI_CONFIG_FILE, `log` gets the output, redacted.
+
+    With `locks` a remote lock that a dead run of ours has left is released.
+    """
 
     def __init__(
-        self, folder: Path, *, binary: Path, env: Mapping[str, str] | None = None, log: Path | None = None
+        self,
+        folder: Path,
+        *,
+        binary: Path,
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        locks: LockLog | None = None,
     ) -> None:
         self.folder = folder
         self.log = log
+        self._locks = locks
         self._line = CommandLine(working_dir=str(folder), terraform_bin_path=str(binary))
         quiet = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "GOGC": "400"}
         self._env = {**quiet, **(env or {})}
@@ -116,7 +127,7 @@ class Terraform:
         no secret belongs.
         """
         if addresses:
-            state = self._local_state()
+            state = self._backend().get("local", {}).get("path", "")
             kept = {"backup": f"{state}.{time.time_ns()}.backup"} if state else {}
             self._run("state rm", *addresses, no_color=IsFlagged, lock_timeout=LOCK_TIMEOUT, **kept)
 
@@ -128,11 +139,11 @@ class Terraform:
         """Release a lock that is proven to be ours and dead."""
         self._run("force-unlock", lock_id, force=IsFlagged)
 
-    def _local_state(self) -> str:
-        """The local state's path as terraform has it, relative to the folder; blank for another backend."""
+    def _backend(self) -> dict[str, dict[str, Any]]:
+        """The stack's backend and its settings; a local state's path is relative to the folder."""
         path = self.folder / "cdk.tf.json"
-        backend = json.loads(path.read_text()).get("terraform", {}).get("backend", {}) if path.is_file() else {}
-        return str(backend.get("local", {}).get("path", ""))
+        found = json.loads(path.read_text()).get("terraform", {}).get("backend", {}) if path.is_file() else {}
+        return dict(found)
 
     def command(self, name: str, *args: str, **options: Any) -> list[str]:
         """The command line, as it is run."""
@@ -142,10 +153,21 @@ class Terraform:
     def _run(self, name: str, *args: str, **options: Any) -> Completed:
         argv = self.command(name, *args, **options)
         log = None if name == "state pull" else self.log
+        return self._unlocked(lambda: run(Command(argv, env=self._env, log=log, private=True)))
+
+    def _unlocked(self, act: Callable[[], Completed]) -> Completed:
+        """Do it; once more when the lock that is in the way was left by a dead run of ours."""
         try:
-            return run(Command(argv, env=self._env, log=log, private=True))
+            return act()
         except CommandFailed as error:
-            raise _locked(error.tail, self.folder) or error from None
+            held = refusal(error.tail, self.folder)
+            if held is None or self._locks is None or not self._locks.release(self._backend(), held.lock):
+                raise held or error from None
+        self._locks.told(f"{held.message}, by a run of ours that was killed: released")
+        try:
+            return act()
+        except CommandFailed as error:
+            raise refusal(error.tail, self.folder) or error from None
 
     def _change(self, name: str, on_resource: Callable[[str], None] | None, **options: Any) -> Applied:
         summary: dict[str, int] = {}
@@ -161,10 +183,15 @@ class Terraform:
         return Applied(summary.get("add", 0), summary.get("change", 0), summary.get("remove", 0))
 
     def _events(self, name: str, see: Callable[[dict[str, Any]], None], **options: Any) -> None:
+        argv = self.command(name, **options)
+        self._unlocked(lambda: self._told(argv, see))
+
+    def _told(self, argv: list[str], see: Callable[[dict[str, Any]], None]) -> Completed:
         """Run with -json, hand each message on; errors become CommandFailed with the diagnostics as tail, and with
         the last lines of each provisioner that failed."""
         errors: list[str] = []
         outputs: dict[str, deque[str]] = {}
+        pids: list[int] = []
 
         def line(text: str) -> None:
             try:
@@ -177,13 +204,17 @@ class Terraform:
                 _keep(outputs, message["hook"])
             elif message.get("type") == "provision_errored":
                 errors.extend(outputs.pop(message["hook"]["resource"]["addr"], ()))
+            elif message.get("type") in HOLDS_LOCK and self._locks and pids:
+                self._locks.look(self._backend(), pids.pop())
             see(message)
 
-        argv = self.command(name, **options)
-        done = run(Command(argv, env=self._env, log=self.log, private=True), check=False, on_line=line)
+        done = run(
+            Command(argv, env=self._env, log=self.log, private=True), check=False, on_line=line, on_start=pids.append
+        )
         if done.code != 0:
             tail = redact("\n".join(dict.fromkeys(errors))) or done.tail
-            raise _locked(tail, self.folder) or CommandFailed(argv, done.code, tail, log=self.log, hint=_hint(tail))
+            raise CommandFailed(argv, done.code, tail, log=self.log, hint=_hint(tail))
+        return done
 
 
 def parse_state(text: str) -> State | None:
@@ -220,22 +251,6 @@ def _lives_in_cluster(item: Mapping[str, Any]) -> bool:
 def _diagnostic(diagnostic: Mapping[str, Any]) -> str:
     where = f" ({diagnostic['address']})" if diagnostic.get("address") else ""
     return "\n".join(filter(None, (f"{diagnostic['summary']}{where}", diagnostic.get("detail", ""))))
-
-
-def _locked(tail: str, folder: Path) -> Locked | None:
-    """The lock that terraform was refused, with its owner; the http and cloud backends tell an ID alone, and then
-    show what terraform itself had asked for."""
-    if LOCKED not in tail:
-        return None
-    held = re.search(r"already locked(?:: *\n?ID=(\S+)| \(lock ID: \"(\S+)\"\))", tail)
-    info = dict(re.findall(r"^ *(ID|Who|Operation|Created): +(\S.*)$", tail, re.MULTILINE))
-    lock = (held[1] or held[2]) if held else info.get("ID", "?")
-    who, what, since = (info.get(name, "?") for name in ("Who", "Operation", "Created"))
-    owner = "" if held else f", held by {who} ({what}, since {since})"
-    return Locked(
-        f"the state is locked: {lock}{owner}",
-        hint=f"wait for it; only when that process is dead: terraform -chdir={folder} force-unlock {lock}",
-    )
 
 
 def _keep(outputs: dict[str, deque[str]], hook: Mapping[str, Any]) -> None:

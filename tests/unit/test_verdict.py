@@ -8,6 +8,7 @@ import pytest
 
 from blackstart.errors import Locked, Unsafe
 from blackstart.recovery.facts import ApiFact, Evidence, GitFact, Mark, ProviderFact, StateFact
+from blackstart.recovery.show import evidence_lines
 from blackstart.recovery.verdict import Row, decide
 
 OURS = Mark("uid-1", "ca-1")
@@ -143,3 +144,10 @@ def test_a_live_lock_stops_everything() -> None:
     assert isinstance(verdict.refusal, Locked)
     assert "root@host" in verdict.refusal.message
     assert verdict.forget == {}
+
+
+def test_what_is_not_known_of_a_lock_is_not_called_free() -> None:
+    remote = replace(STATE, lock_seen=False)
+    for state, said in ((STATE, "not locked"), (remote, "its lock shows when it is taken")):
+        (_, text), *_ = evidence_lines(evidence(answers(OURS), ALIVE, OURS, state))
+        assert text.endswith(said)
