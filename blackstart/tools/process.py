@@ -9,7 +9,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -105,19 +106,21 @@ def run(
     out), Interrupted after a Ctrl-C, which is passed on to the program once.
     """
     started = time.monotonic()
-    process = _start(command)
-    on_start(process.pid)
-    pump = _Pump(process, command.log, on_line)
-    try:
-        pump.feed(command.stdin)
-        code = _wait(process, command.timeout)
-    except KeyboardInterrupt:
-        _pass_on_interrupt(process)
-        pump.join()
-        raise Interrupted(
-            f"interrupted while {Path(command.argv[0]).name} was running",
-            hint="go on with: blackstart up",
-        ) from None
+    with _interrupts_held() as let_through:
+        process = _start(command)
+        on_start(process.pid)
+        pump = _Pump(process, command.log, on_line)
+        try:
+            let_through()
+            pump.feed(command.stdin)
+            code = _wait(process, command.timeout)
+        except KeyboardInterrupt:
+            _pass_on_interrupt(process)
+            pump.join()
+            raise Interrupted(
+                f"interrupted while {Path(command.argv[0]).name} was running",
+                hint="go on with: blackstart up",
+            ) from None
     pump.join()
     done = Completed(tuple(command.argv), code, pump.stdout, pump.stderr, time.monotonic() - started)
     if check and code != 0:
@@ -144,6 +147,26 @@ def exchange(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, *, timeo
 def become(argv: Sequence[str], env: Mapping[str, str]) -> None:
     """Replace this process by another program, with `env` as its whole environment."""
     os.execvpe(argv[0], list(argv), dict(env))
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[Callable[[], None]]:
+    """Keep a Ctrl-C back until the yielded function is called: a program just started must not be left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number)) or signal.SIG_DFL
+
+    def let_through() -> None:
+        signal.signal(signal.SIGINT, before)
+        while came:
+            signal.raise_signal(came.pop())
+
+    try:
+        yield let_through
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start(command: Command) -> subprocess.Popen[str]:
