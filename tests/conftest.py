@@ -23,19 +23,35 @@ def hidden_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_secrets", set())
 
 
-ON_CLUSTERS = {"cluster", "drills", "hcp", "k3s", "secrecy", "cdktf"}
+ON_CLUSTERS = ("drills", "cluster", "hcp", "k3s", "secrecy", "cdktf")  # the longest first
 
 
+LONGEST_NAME = 32
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values get their argument's name: keys have no place in a log, and random ones differ between workers."""
+    return argname if isinstance(val, str | bytes) and len(val) > LONGEST_NAME else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start clusters come last and get a second try, which is printed as RERUN (decision 0026)."""
+    """Tests that start clusters come last and get a second try, which is printed as RERUN (decision 0026).
+
+    A file's tests stay with one worker, and so do all that share the cluster `ready` (decision 0035).
+    """
     here = Path(__file__).parent
 
-    def is_on_cluster(item: pytest.Item) -> bool:
-        return item.path.relative_to(here).parts[0] in ON_CLUSTERS
+    def turn(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return ON_CLUSTERS.index(folder) if folder in ON_CLUSTERS else -1
 
-    for item in filter(is_on_cluster, items):
-        item.add_marker(pytest.mark.flaky(reruns=1))
-    items.sort(key=is_on_cluster)
+    for item in items:
+        shares = "ready" in getattr(item, "fixturenames", ()) and turn(item) >= 0
+        item.add_marker(pytest.mark.xdist_group("ready" if shares else str(item.path.relative_to(here))))
+        if turn(item) >= 0:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=turn)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
