@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from blackstart.cli.options import Options
-from blackstart.cli.running import one_cluster
+from blackstart.cli.running import one_cluster, tell_simulated
 from blackstart.drill.bed import lay
 from blackstart.drill.carry_out import Drill, log_path
 from blackstart.drill.scenario import Scenario, chosen, scenarios
@@ -60,6 +60,7 @@ def _rehearse(options: Options, picked: list[Scenario], rest: dict[str, object])
         each = Drill(bed, int(str(rest["seed"])), stages.begin, lambda one: _tell(options, stages, one))
         results = each.play(picked)
     finally:
+        notes = tell_simulated(bed.ws, progress)
         if rest["keep"]:
             progress.note(f"kept: {bed.repository}")
         else:
@@ -67,7 +68,7 @@ def _rehearse(options: Options, picked: list[Scenario], rest: dict[str, object])
         good = bool(results) and all(result.passed for result in results)
         stages.end("ready" if good else "failed")
         write(record.folder, results)
-        record.finish("passed" if good else "failed", bed.commit.sha)
+        record.finish("passed" if good else "failed", bed.commit.sha, notes=notes)
     told = summary(results, time.monotonic() - began, str(rest["junit"])).splitlines()[-1]
     click.echo(told, err=options.output == "json")
     return results

@@ -12,10 +12,13 @@ import click
 
 from blackstart.cli.options import Options
 from blackstart.config import ClusterConfig, Workspace, load
+from blackstart.embedded.place import Place
+from blackstart.embedded.simulated import sentences
 from blackstart.errors import BlackstartError, Interrupted
 from blackstart.lock import locked
 from blackstart.progress import Event, JsonSink, PlainSink, Progress, Sink
 from blackstart.report.closing import closing
+from blackstart.report.drills import LIMITS
 from blackstart.report.record import Report, RunRecord, open_run
 from blackstart.steps import Step, execute
 from blackstart.steps.layers import WaitLayers
@@ -64,10 +67,21 @@ def _to_its_end(run: Run, record: RunRecord, recipe: Recipe) -> Report:
 def _finish(run: Run, record: RunRecord, outcome: str) -> Report:
     if run.tree is not None:
         shutil.rmtree(run.tree, ignore_errors=True)
+    notes = list(run.notes)
+    if run.config.provider == "embedded" and record.command != "down":
+        notes += tell_simulated(run.ws, run.progress)
     run.progress.tell("end", status=outcome)
     commit = run.found_commit.sha if run.found_commit else ""
     layers = len(run.layers) if outcome in ("ready", "unchanged") else 0
-    return record.finish(outcome, commit, {"layers": layers, "secrets": run.secrets if layers else 0}, run.notes)
+    return record.finish(outcome, commit, {"layers": layers, "secrets": run.secrets if layers else 0}, notes)
+
+
+def tell_simulated(ws: Workspace, progress: Progress) -> list[str]:
+    """Warn of what an embedded cluster let pass; returns what its report says besides (issue 6)."""
+    file = Place(ws).simulated
+    for sentence in sentences(file, aloud=True):
+        progress.warning(sentence)
+    return [*sentences(file, aloud=False), LIMITS]
 
 
 def ask_to_cancel(link: str) -> bool:

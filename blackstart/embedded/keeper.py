@@ -1,7 +1,8 @@
 """Keeps each Flux controller running exactly while its Deployment exists with replicas > 0 and its kinds are known.
 
 The Deployments are simulated like every pod of the embedded cluster; this ties the processes that do the work to
-them, so that deleting, scaling or misconfiguring Flux in the cluster has its real effect.
+them, so that deleting, scaling or misconfiguring Flux in the cluster has its real effect. The same process does what
+other programs would if pods were real (`realism.py`, `operators.py`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 
 from blackstart.config import Workspace
 from blackstart.config.workspace import write_private
-from blackstart.embedded import controllers
+from blackstart.embedded import controllers, operators, realism
 from blackstart.embedded.place import Place
+from blackstart.embedded.simulated import Simulated
 from blackstart.embedded.supervision import CONTROLLERS, Supervisor
 from blackstart.errors import BlackstartError
 from blackstart.tools.kubernetes import Cluster
@@ -30,13 +32,14 @@ RETRY = 1.0
 
 
 def follow(cluster: Cluster, kind: str, namespace: str, tell: Callable[[Objects], None]) -> None:
-    """Tell all objects of a kind, by name, now and after every change; never returns.
+    """Tell all objects of a kind, by namespace and name, now and after every change; never returns.
 
     While the API does not answer nothing is told: an unreachable API says nothing about Deployments.
     """
     pause = threading.Event()
     while True:
         try:
+            cluster.learn(kind)
             items, since = cluster.list_at(kind, namespace)
             known = {_key(item): item for item in items}
             tell(dict(known))
@@ -48,10 +51,6 @@ def follow(cluster: Cluster, kind: str, namespace: str, tell: Callable[[Objects]
         except BlackstartError as error:
             print(f"{kind}: {error.message}", flush=True)  # noqa: T201
             pause.wait(RETRY)
-        except BaseException:
-            # A thread that dies alone would leave a keeper that sees nothing; the supervisor starts a new one.
-            traceback.print_exc()
-            os._exit(1)
 
 
 class Keeper:
@@ -71,7 +70,7 @@ class Keeper:
             self._definitions = objects
         if self._deployments is not None and self._definitions is not None:
             for name in CONTROLLERS:
-                self._settle(name, self._deployments.get(name))
+                self._settle(name, self._deployments.get(f"{controllers.NAMESPACE}/{name}"))
 
     def _settle(self, name: str, deployment: Mapping[str, Any] | None) -> None:
         path = self._place.controller(name)
@@ -97,7 +96,8 @@ class Keeper:
 
 
 def _key(item: Mapping[str, Any]) -> str:
-    return str(item["metadata"]["name"])
+    meta = item["metadata"]
+    return f"{meta['namespace']}/{meta['name']}" if "namespace" in meta else str(meta["name"])
 
 
 def _is_established(definition: Mapping[str, Any]) -> bool:
@@ -106,20 +106,37 @@ def _is_established(definition: Mapping[str, Any]) -> bool:
 
 
 def main() -> None:
-    """Follow both kinds in threads, settle in this one; ends by a signal."""
+    """Follow every kind in its thread, settle in this one; ends by a signal."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--cluster", required=True)
     chosen = parser.parse_args()
     place = Place(Workspace(chosen.root, chosen.cluster))
     seen: queue.Queue[tuple[str, Objects]] = queue.Queue()
-    cluster = Cluster(place.kubeconfig)
-    for kind, namespace in (("Deployment", controllers.NAMESPACE), ("CustomResourceDefinition", "")):
-        arguments = (cluster, kind, namespace, lambda objects, kind=kind: seen.put((kind, objects)))
-        threading.Thread(target=follow, args=arguments, daemon=True).start()
-    keeper = Keeper(place, Supervisor())
+    cluster, simulated = Cluster(place.kubeconfig), Simulated(place.simulated)
+    registered = operators.Operators(cluster, simulated)
+    _in_thread(registered.serve)
+    _in_thread(follow, cluster, operators.RELEASE, "", registered.see)
+    for kind in ("Deployment", "CustomResourceDefinition", *realism.KINDS):
+        namespace = controllers.NAMESPACE if kind == "Deployment" else ""
+        _in_thread(follow, cluster, kind, namespace, lambda objects, kind=kind: seen.put((kind, objects)))
+    keeper, pretender = Keeper(place, Supervisor()), realism.Realism(cluster, simulated)
     while True:
-        keeper.see(*seen.get())
+        kind, objects = seen.get()
+        (pretender if kind in realism.KINDS else keeper).see(kind, objects)
+
+
+def _in_thread(work: Callable[..., None], *arguments: object) -> None:
+    """A thread that dies alone would leave a keeper that sees nothing; the supervisor starts a new one."""
+
+    def whole() -> None:
+        try:
+            work(*arguments)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+
+    threading.Thread(target=whole, daemon=True).start()
 
 
 if __name__ == "__main__":

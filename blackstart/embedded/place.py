@@ -64,6 +64,11 @@ class Place:
         """The supervisor's configuration."""
         return self.folder / "supervisord.conf"
 
+    @property
+    def simulated(self) -> Path:
+        """What was simulated, for runs and reports (`simulated.py`)."""
+        return self.folder / "simulated.json"
+
     def controller(self, name: str) -> Path:
         """How a controller is to be run now; absent when it is not to run."""
         return self.folder / "controllers" / f"{name}.json"

@@ -14,6 +14,11 @@ from blackstart.report.live import one_line
 from blackstart.report.timeline import duration
 
 NAME_WIDTH = 24
+LIMITS = (
+    "pods were simulated: what is Ready here proves order, decryption, Helm, and that a real API server takes it; it "
+    "proves nothing of images, probes, certificates, storage, networks, webhooks or times (docs/drills.md)"
+)
+"""Every report of an embedded cluster says it (issue 6)."""
 
 
 @dataclass(frozen=True, slots=True)

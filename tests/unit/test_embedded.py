@@ -112,7 +112,7 @@ def kept(place: Place, *seen: tuple[str, keeper.Objects]) -> list[tuple[str, str
 
 
 ALL = definitions(*controllers.NEEDS["source-controller"])
-WANTED = {"source-controller": deployment("source-controller")}
+WANTED = {"flux-system/source-controller": deployment("source-controller")}
 
 
 def test_nothing_is_done_before_both_kinds_were_seen(place: Place) -> None:
@@ -141,7 +141,7 @@ def test_a_controller_ends_when_its_deployment_does(place: Place) -> None:
 
 
 def test_a_changed_pod_template_is_a_rollout(place: Place) -> None:
-    changed = {"source-controller": deployment("source-controller", "--log-level=debug")}
+    changed = {"flux-system/source-controller": deployment("source-controller", "--log-level=debug")}
     calls = kept(place, ("CustomResourceDefinition", ALL), ("Deployment", WANTED), ("Deployment", changed))
     assert [call for call, _ in calls] == ["start", "stop", "start"]
 
