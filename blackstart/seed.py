@@ -39,9 +39,8 @@ def seed(found: Wiring, export: Path) -> Seed | None:
 
     Raises ConfigError for what only the cluster could know: values from Secrets, charts of other sources.
     """
-    everything = [found.root, *found.built.values()]
-    objects = [obj for built in everything for obj in built.objects]
-    release = next((obj for obj in objects if _is_cni(obj)), None)
+    objects = all_objects(found)
+    release = cni(objects)
     if release is None:
         return None
     spec, names = mapping(release.get("spec")), names_of(release)
@@ -55,6 +54,16 @@ def seed(found: Wiring, export: Path) -> Seed | None:
             hint="give storageNamespace and targetNamespace the same name",
         )
     return Seed(name, namespace, _chart(spec, objects, export), _values(spec, names.namespace, objects))
+
+
+def all_objects(found: Wiring) -> list[Object]:
+    """What the wiring and all its layers make."""
+    return [obj for built in (found.root, *found.built.values()) for obj in built.objects]
+
+
+def cni(objects: list[Object]) -> Object | None:
+    """The HelmRelease of the CNI."""
+    return next((obj for obj in objects if _is_cni(obj)), None)
 
 
 def _is_cni(obj: Object) -> bool:
@@ -84,11 +93,12 @@ def _values(spec: Mapping[str, Any], namespace: str, objects: list[Object]) -> d
     """`valuesFrom` in their order, each over the ones before, `values` over all."""
     merged: dict[str, Any] = {}
     for source in items(spec.get("valuesFrom")):
-        merged = _merged(merged, _from(source, namespace, objects))
+        merged = _merged(merged, config_map_values(source, namespace, objects))
     return _merged(merged, mapping(spec.get("values")))
 
 
-def _from(source: Mapping[str, Any], namespace: str, objects: list[Object]) -> Mapping[str, Any]:
+def config_map_values(source: Mapping[str, Any], namespace: str, objects: list[Object]) -> Mapping[str, Any]:
+    """What one entry of `valuesFrom` gives. Raises ConfigError for a Secret, and for what is not in Git."""
     kind, name, key = str(source.get("kind")), str(source.get("name")), str(source.get("valuesKey") or "values.yaml")
     where = f"HelmRelease {CNI}: valuesFrom {kind}/{name}"
     if kind != "ConfigMap":

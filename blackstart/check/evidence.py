@@ -56,6 +56,16 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """The CNI that is seeded: its HelmRelease (blank: there is none), what the seed cannot read, which objects or
+    fields of the release differ from the seed."""
+
+    release: str = ""
+    problem: Problem | None = None
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """The private key, by its public side: `recipients` of what was found, or the problem."""
 
@@ -115,6 +125,7 @@ class Evidence:
     wiring_problem: Problem | None = None
     documents: tuple[Document, ...] = ()
     charts: tuple[Chart, ...] = ()
+    network: Network | None = None
     key: Key = Key()
     secrets: tuple[Encrypted, ...] = ()
     plaintext: tuple[Document, ...] = ()

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from blackstart import toolchain
-from blackstart.check import charts, sealed
+from blackstart.check import charts, network, sealed
 from blackstart.check.evidence import Backups, Evidence, Live, Machine, Problem, Remote, Source
 from blackstart.check.sealed import KeyLook
 from blackstart.config import ClusterConfig, Workspace
@@ -64,6 +64,7 @@ def gather(subject: Subject, key: KeyLook) -> Evidence:
         wired = _wired(export, subject.config)
         look = charts.Look(export, found, online=not subject.fast)
         releases = charts.gather(wired, look, pool) if isinstance(wired, Wiring) else ()
+        planted = network.look(wired, export) if isinstance(wired, Wiring) and subject.config.bare else None
         hidden = secrets.result()
         return Evidence(
             cluster=subject.ws.cluster,
@@ -75,6 +76,7 @@ def gather(subject: Subject, key: KeyLook) -> Evidence:
             wiring_problem=wired if isinstance(wired, Problem) else None,
             documents=found,
             charts=releases,
+            network=planted,
             key=key.key,
             secrets=hidden.secrets,
             plaintext=hidden.plaintext,

@@ -265,6 +265,11 @@ class ClusterConfig(Section):
         return self.cluster.provider
 
     @property
+    def bare(self) -> bool:
+        """Whether the cluster is made without a CNI, which is then seeded (issue 7)."""
+        return isinstance(self.cluster, K3s) or (isinstance(self.cluster, Kind) and self.cluster.disable_default_cni)
+
+    @property
     def cluster_settings(self) -> dict[str, str]:
         """Data of ConfigMap cluster-settings: `settings`, and where charts come from (docs/charts.md)."""
         if not isinstance(self.charts, Mirror):
@@ -274,8 +279,7 @@ class ClusterConfig(Section):
 
     @model_validator(mode="after")
     def _a_cni_between_the_stacks(self) -> ClusterConfig:
-        bare = isinstance(self.cluster, K3s) or (isinstance(self.cluster, Kind) and self.cluster.disable_default_cni)
-        if bare and self.state.layout == "single":
+        if self.bare and self.state.layout == "single":
             raise ValueError("state.layout: single leaves no moment for the CNI, which this cluster is made without")
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blackstart.config import ClusterConfig
-from blackstart.config.model import Existing, K3s, Kind
+from blackstart.config.model import Existing
 from blackstart.errors import ConfigError
 from blackstart.layers import wiring
 from blackstart.seed import CNI, Seed, seed
@@ -50,11 +50,8 @@ def plant(run: Run, cluster: Cluster, wanted: Seed) -> str:
 
 def lacks_network(config: ClusterConfig, cluster: Cluster) -> bool:
     """By how the provider makes it; of a cluster that somebody else made the nodes tell."""
-    shape = config.cluster
-    if isinstance(shape, Kind):
-        return shape.disable_default_cni
-    if not isinstance(shape, Existing):
-        return isinstance(shape, K3s)
+    if not isinstance(config.cluster, Existing):
+        return config.bare
     conditions = [
         condition
         for node in cluster.list_all("Node")

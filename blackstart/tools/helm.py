@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +33,14 @@ class ChartAt:
         return (self.name, *version, *repository)
 
 
-def template(release: str, namespace: str, chart: Path, values: Mapping[str, Any]) -> str:
-    """The manifests of a chart in a folder, its CRDs too. Raises CommandFailed with helm's reason."""
+def template(release: str, namespace: str, chart: Path, values: Mapping[str, Any], files: Sequence[Path] = ()) -> str:
+    """The manifests of a chart in a folder, its CRDs too; `values` go over those of `files`.
+
+    Raises CommandFailed with helm's reason.
+    """
     with _home() as own:
-        wanted = ("template", release, str(chart), "--namespace", namespace, "--include-crds", "--values", "-")
+        under = [word for file in files for word in ("--values", str(file))]
+        wanted = ("template", release, str(chart), "--namespace", namespace, "--include-crds", *under, "--values", "-")
         command = Command(
             (str(toolchain.path("helm")), *wanted), env=own, stdin=json.dumps(dict(values)), timeout=RENDER_SECONDS
         )

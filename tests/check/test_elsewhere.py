@@ -345,7 +345,7 @@ def test_a_host_has_seconds_to_answer_whatever_up_would_give_it(
     monkeypatch.setattr(gathering, "provider", silent)
     host = "servers: [{name: s1, address: 192.0.2.1}]"
     repository.edit(CONFIG, "{provider: existing}", f"{{provider: k3s, endpoint: k.example.test, {host}}}")
-    (stops,) = [one for one in findings(repository, fast=False) if one.stops]
-    assert stops.id == "provider-not-ready" and "does not answer" in stops.message
+    stops = {one.id: one.message for one in findings(repository, fast=False) if one.stops}
+    assert set(stops) == {"provider-not-ready", "cni-missing"} and "does not answer" in stops["provider-not-ready"]
     (config,) = asked
     assert isinstance(config.cluster, K3s) and config.cluster.ssh.timeout == gathering.SSH_SECONDS

@@ -160,6 +160,47 @@ def test_an_error_is_found(repository: Repository, name: str) -> None:
     assert exit_code([only]) == (7 if name in KEY_SIDE else 2)
 
 
+NETWORK_CHANGES: dict[str, tuple[Change, str]] = {
+    "cni-missing": (edit(RELEASE, "name: cilium", "name: other"), f"{CONFIG}:4"),
+    "cni-not-seedable": (
+        edit(RELEASE, "  values:\n", "  valuesFrom: [{kind: Secret, name: hidden, optional: true}]\n  values:\n"),
+        f"{RELEASE}:2",
+    ),
+    "cni-seed-differs": (
+        edit(RELEASE, "      chart: ./g", "      valuesFiles: [gitops/charts/maker/big.yaml]\n      chart: ./g"),
+        f"{RELEASE}:2",
+    ),
+}
+
+
+@pytest.fixture
+def bare(repository: Repository) -> Repository:
+    """The good repository for a cluster without a CNI; its release, of a chart with values, is the CNI."""
+    repository.edit(CONFIG, "{provider: embedded}", "{provider: kind, disable_default_cni: true}")
+    repository.edit(CONFIG, "providers: builtin", "providers: registry")
+    repository.edit(RELEASE, "  name: maker\n", "  name: cilium\n")
+    for name, value in (("colour", ".Values.colour"), ("chance", "randAlphaNum 8")):
+        data = f"data:\n  {name}: {{{{ {value} | quote }}}}\n"
+        repository.write(
+            f"gitops/charts/maker/templates/{name}.yaml",
+            f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n{data}",
+        )
+    repository.write("gitops/charts/maker/big.yaml", "colour: red\n")
+    return repository
+
+
+def test_a_cni_that_can_be_seeded_has_no_error(bare: Repository) -> None:
+    assert ready(changed(bare, lambda _: None))
+
+
+@pytest.mark.parametrize("name", NETWORK_CHANGES)
+def test_a_cni_that_cannot_be_seeded_as_flux_has_it(bare: Repository, name: str) -> None:
+    change, where = NETWORK_CHANGES[name]
+    (only,) = (one for one in changed(bare, change) if one.stops)
+    assert (only.id, only.where, only.severity) == (name, where, Severity.ERROR)
+    assert only.message and only.hint and exit_code([only]) == 2
+
+
 KEY_SIDE = {"key-missing", "key-malformed", "key-not-recipient", "secret-does-not-open", "secret-mac-invalid"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from blackstart.check.evidence import Evidence
 from blackstart.check.finding import Finding
-from blackstart.check.rules import machine, resources, secrets, source, wiring
+from blackstart.check.rules import machine, network, resources, secrets, source, wiring
 
 Rule = Callable[[Evidence], Iterable[Finding]]
 
@@ -14,6 +14,7 @@ RULES: tuple[Rule, ...] = (
     *source.RULES,
     *wiring.RULES,
     *resources.RULES,
+    *network.RULES,
     *secrets.RULES,
     *machine.RULES,
 )
