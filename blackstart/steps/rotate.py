@@ -22,7 +22,7 @@ from blackstart.steps.apply import ApplyKey, ApplySingle
 from blackstart.steps.layers import WaitLayers
 from blackstart.steps.prepare import PinCommit, Publish, Synthesize
 from blackstart.steps.run import Run
-from blackstart.tools.age import FoundKey, find_key, key_file
+from blackstart.tools.age import THROWAWAY, FoundKey, find_key, key_file
 from blackstart.tools.gitindex import Index
 from blackstart.tools.sops import Sops
 
@@ -55,7 +55,7 @@ class BeginRotation:
             )
         rotation = rotating.pending(path)
         if rotation is None:
-            _require_untracked(run, path)
+            _require_untracked(run, path, found)
             _require_saved(run, found)
             run.cluster()
             rotation = rotating.begin(path, found, tuple(run.config.sops.recipients))
@@ -234,12 +234,14 @@ def _replace_secret(run: Run) -> None:
     run.applied[stack.id] = run.terraform(stack).apply(replace=(address,))
 
 
-def _require_untracked(run: Run, path: Path) -> None:
+def _require_untracked(run: Run, path: Path, key: FoundKey) -> None:
     name = f"keys/{path.name}"
     if Index(run.ws.root).tracked(name):
+        what = "holds the published throwaway key and " if THROWAWAY in key.recipients else ""
         raise Unsafe(
-            f"Git tracks {name}: the new key would be published with the next commit",
-            hint=f"git rm --cached {name}, take !{name} out of .gitignore, commit, then again",
+            f"{name} {what}is tracked by Git: the new key would be published with the next commit",
+            hint=f"git rm --cached {name}; take the line !{name} out of .gitignore; git commit; then again. "
+            f"From then on this file is the only copy: blackstart --cluster {run.ws.cluster} keys backup",
         )
 
 

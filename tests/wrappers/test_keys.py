@@ -19,6 +19,7 @@ from blackstart.cli.options import Options
 from blackstart.errors import BlackstartError
 from blackstart.tools import age
 from blackstart.tools.sops import Sops, SopsFile
+from tests.desk import lay
 
 CLUSTER = """\
 # mine
@@ -213,3 +214,17 @@ def test_the_installed_hook_stops_a_commit(root: Path, call: Keys, monkeypatch: 
     git(root, "commit", "-m", "fine")
     hook.write_text("#!/bin/sh\nexit 0\n")
     assert "not ours" in call("guard", "--install", code=8).message
+
+
+def test_a_key_that_git_tracks_is_not_rotated(tmp_path: Path) -> None:
+    """The published throwaway of the example: the new key would be published too. What the hint says, helps."""
+    desk = lay(tmp_path)
+    before = (desk.root / "keys/local.agekey").read_text()
+    refused = desk.run("keys", "rotate", "--commit")
+    assert refused.code == 8 and "published" in refused.stderr and "git rm --cached keys/local.agekey" in refused.stderr
+    desk.git("rm", "--quiet", "--cached", "keys/local.agekey")
+    desk.edit(".gitignore", "!keys/local.agekey\n", "")
+    desk.git("commit", "--quiet", "--all", "--message", "ours from now on")
+    stopped = desk.run("keys", "rotate", "--commit")
+    assert stopped.code == 2 and "cluster local does not exist" in stopped.stderr, "it went on to the cluster"
+    assert (desk.root / "keys/local.agekey").read_text() == before and desk.git("status", "--porcelain") == ""
