@@ -6,9 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from blackstart.config.workspace import STACKS
 from blackstart.recovery.facts import Evidence, Mark, StateFact
-from blackstart.recovery.verdict import Verdict
+from blackstart.recovery.verdict import Row, Verdict
 from blackstart.steps import Step
 
+CONSEQUENCES = {
+    Row.SAME: ("what runs, and its data", "what is missing or wrong"),
+    Row.STOPPED: ("what is on its disks", "nothing, unless it is missing or wrong"),
+    Row.ADOPT: ("what runs, and its data", "the states; the key's Secret"),
+    Row.EMPTIED: ("the machines, the states' lineage", "all that was in the cluster"),
+    Row.LOST: ("the states' lineage, and a backup of each", "the cluster, and all that Git describes"),
+    Row.NOTHING: ("nothing is there", "the cluster, and all that Git describes"),
+}
+"""Of each row that goes on: what is kept, what is made anew."""
 PREPARED = ("key", "commit", "check", "synth")
 
 
@@ -35,8 +44,15 @@ def screen(found: Evidence, verdict: Verdict, steps: Sequence[Step]) -> str:
     lines = ["Evidence", *(f"  {name:<13} {text}" for name, text in evidence_lines(found))]
     lines += [f"Verdict         {verdict.text}", ""]
     if verdict.refusal is None:
+        lines[-1:] = [*(f"  {name:<13} {text}" for name, text in consequences(verdict)), ""]
         lines += ["Plan", *(f"  {number:>2} {text}" for number, text in enumerate(plan_lines(verdict, steps), 1))]
     return "\n".join(lines)
+
+
+def consequences(verdict: Verdict) -> list[tuple[str, str]]:
+    """What the states will forget, what stays as it is, what is made anew (issue 4)."""
+    kept, made = CONSEQUENCES[verdict.row]
+    return [("forget", _forgotten(verdict) or "nothing"), ("keep", kept), ("make anew", made)]
 
 
 def plan_lines(verdict: Verdict, steps: Sequence[Step]) -> Iterator[str]:
@@ -46,14 +62,14 @@ def plan_lines(verdict: Verdict, steps: Sequence[Step]) -> Iterator[str]:
             continue
         text = (type(step).__doc__ or "").splitlines()[0]
         if step.name == "forget":
-            count = sum(map(len, verdict.forget.values()))
-            text = f"{count} resources leave the states: {_some(verdict)}"
+            text = f"{_forgotten(verdict)} leave the states"
         yield f"{step.name:<12} {text}"
 
 
-def _some(verdict: Verdict) -> str:
+def _forgotten(verdict: Verdict) -> str:
     names = [address for addresses in verdict.forget.values() for address in addresses]
-    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+    return f"{len(names)} resources ({some})" if names else ""
 
 
 def _named(word: str, one: StateFact, found: Evidence) -> str:

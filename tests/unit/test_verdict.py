@@ -8,7 +8,7 @@ import pytest
 
 from blackstart.errors import Locked, Unsafe
 from blackstart.recovery.facts import ApiFact, Evidence, GitFact, Mark, ProviderFact, StateFact
-from blackstart.recovery.show import evidence_lines
+from blackstart.recovery.show import evidence_lines, screen
 from blackstart.recovery.verdict import Row, decide
 
 OURS = Mark("uid-1", "ca-1")
@@ -151,3 +151,27 @@ def test_what_is_not_known_of_a_lock_is_not_called_free() -> None:
     for state, said in ((STATE, "not locked"), (remote, "its lock shows when it is taken")):
         (_, text), *_ = evidence_lines(evidence(answers(OURS), ALIVE, OURS, state))
         assert text.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("api", "provider", "recorded"),
+    [
+        (answers(OURS, provider_made=True), ALIVE, OURS),
+        (answers(REBORN), ALIVE, OURS),
+        (answers(OURS, provider_made=True), ALIVE, None),
+        (ApiFact("refuses"), STOPPED, OURS),
+        (ApiFact("refuses"), GONE, OURS),
+    ],
+)
+def test_what_is_forgotten_kept_and_made_is_told(api: ApiFact, provider: ProviderFact, recorded: Mark | None) -> None:
+    found = evidence(api, provider, recorded)
+    verdict = decide(found)
+    told = dict(line.strip().split("  ", 1) for line in screen(found, verdict, []).splitlines() if "  " in line.strip())
+    assert told["keep"].strip() and told["make anew"].strip()
+    assert (told["forget"].strip() == "nothing") is (not verdict.forget)
+    assert all(address in told["forget"] for address in (ADDRESSES if verdict.forget else ()))
+
+
+def test_a_refusal_tells_no_plan() -> None:
+    found = evidence(answers(REMADE))
+    assert "make anew" not in screen(found, decide(found), [])
