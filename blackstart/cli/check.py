@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import click
 
 from blackstart.check import Finding, exit_code, preflight, ready
-from blackstart.cli.options import Options
+from blackstart.cli.fleet import alone, look, parallel_option, selected, selection_options
 from blackstart.cli.running import one_cluster
 from blackstart.show import clean
 from blackstart.tools.git import Commit, Git
@@ -19,13 +20,19 @@ from blackstart.tools.process import redact
 @click.command()
 @click.option("--fast", is_flag=True, help="Only what `up` checks: no chart repository, no running cluster.")
 @click.option("--ref", default="HEAD", show_default=True, help="The commit to check.")
+@selection_options
+@parallel_option
 @click.pass_context
-def check(ctx: click.Context, fast: bool, ref: str) -> None:
+def check(ctx: click.Context, /, fast: bool, ref: str, every: bool, match: str, **rest: Any) -> None:
     """Find every problem that would stop up or recover, before anything changes.
 
     Exit code 0: ready; 2: something is wrong; 7: something is wrong with the key.
     """
-    options: Options = ctx.obj
+    more = rest.pop("more")
+    chosen = selected(ctx.obj, every, match, more)
+    if chosen.is_fleet:
+        look(ctx.obj, ["check", "--ref", ref, *(["--fast"] if fast else [])], chosen, **rest)
+    options = alone(ctx.obj, more)
     ws, config = one_cluster(options)
     commit = Git(ws.root).resolve(ref)
     found = preflight(ws, config, commit, fast=fast)

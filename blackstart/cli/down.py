@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from blackstart import recipes
+from blackstart.cli.fleet import alone, look, rollout_options, selected, selection_options, work
 from blackstart.cli.options import Options
 from blackstart.cli.running import carry_out, one_cluster
 from blackstart.errors import Unsafe
+from blackstart.fleet import Rollout
 
 
 @click.command()
 @click.option("--confirm", default="", help="The cluster's name, instead of typing it.")
 @click.option("--dry-run", is_flag=True, help="Print the steps and stop.")
+@selection_options
+@rollout_options
 @click.pass_obj
-def down(options: Options, confirm: str, dry_run: bool) -> None:
-    """Drain the Flux layers in reverse order, then destroy the stacks."""
+def down(options: Options, /, confirm: str, dry_run: bool, every: bool, match: str, **rest: Any) -> None:
+    """Drain the Flux layers in reverse order, then destroy the stacks.
+
+    Of many clusters only the embedded ones: each other one wants its own --confirm.
+    """
+    more = rest.pop("more")
+    chosen = selected(options, every, match, more)
+    if chosen.is_fleet and dry_run:
+        look(options, ["down", "--dry-run"], chosen, rest["max_parallel"])
+    if chosen.is_fleet:
+        work(options, ["down"], chosen, Rollout(**rest))
+    options = alone(options, more)
     ws, config = one_cluster(options)
     if dry_run:
         click.echo(recipes.printed(recipes.down(config)))

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
 from blackstart.cli.options import Options
-from blackstart.fleet import Fleet, Outcome, Rollout, Selection, worst
+from blackstart.fleet import Audience, Fleet, Outcome, Rollout, Selection, unfinished_first, worst
+from blackstart.report.closing import shown
+from blackstart.report.fleet import FleetTable
+from blackstart.show import clean
+from blackstart.tools.git import Git
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+GOOD = {"up": "Ready", "recover": "Ready", "status": "Ready", "check": "ready", "plan": "planned", "down": "gone"}
 
 
 def selection_options(command: Decorated) -> Decorated:
@@ -22,13 +28,21 @@ def selection_options(command: Decorated) -> Decorated:
     return click.option("--cluster", "more", multiple=True, help="Which cluster; may be given again.")(command)
 
 
+def parallel_option(command: Decorated) -> Decorated:
+    """`--max-parallel`."""
+    several = click.IntRange(1)
+    return click.option("--max-parallel", default=4, show_default=True, type=several, help="Clusters at a time.")(
+        command
+    )
+
+
 def rollout_options(command: Decorated) -> Decorated:
     """`--max-parallel`, `--canary`, `--max-failures`: how a fleet is worked through."""
-    several = click.IntRange(1)
-    failures = click.option("--max-failures", default=1, show_default=True, help="Begin no more after (0: never).")
-    canary = click.option("--canary", default="", help="First; the others only when it is Ready.")
-    parallel = click.option("--max-parallel", default=4, show_default=True, type=several, help="At a time.")
-    return parallel(canary(failures(command)))
+    failures = click.option(
+        "--max-failures", default=1, show_default=True, type=click.IntRange(0), help="Begin no more after (0: never)."
+    )
+    canary = click.option("--canary", default="", help="This cluster first; the others only when it is Ready.")
+    return parallel_option(canary(failures(command)))
 
 
 def selected(options: Options, every: bool, match: str, more: Sequence[str]) -> Selection:
@@ -36,37 +50,169 @@ def selected(options: Options, every: bool, match: str, more: Sequence[str]) -> 
     return Selection(tuple(more) or options.clusters, every, match)
 
 
-def work(options: Options, command: Sequence[str], selection: Selection, rollout: Rollout) -> None:
-    """Run a command over a fleet, tell each event, close with a table. Exits with the worst code."""
-    told = _json_line if options.output == "json" else _plain_line
-    outcomes = Fleet(options.root, command, rollout, told).work(selection.names(options.root))
+def alone(options: Options, more: Sequence[str]) -> Options:
+    """The options of a command about one cluster, which may be named after the command too."""
+    return replace(options, clusters=tuple(more) or options.clusters)
+
+
+def work(options: Options, command: Sequence[str], selection: Selection, rollout: Rollout, *, ref: str = "") -> None:
+    """Change many clusters, tell each event, close with a table. Exits with the worst code.
+
+    With `ref` the rollout goes on where it stopped at that commit.
+    """
+    clusters = selection.names(options.root)
+    if ref:
+        clusters = unfinished_first(options.root, clusters, Git(options.root).resolve(ref).sha)
+    audience, close = _audience(options, command[0], clusters)
+    try:
+        outcomes = Fleet(options.root, command, rollout, audience).work(clusters)
+    finally:
+        close()
+    _finish(options, GOOD[command[0]], outcomes)
+
+
+def look(options: Options, command: Sequence[str], selection: Selection, max_parallel: int) -> None:
+    """Look at many clusters: each one's answer as soon as it is there. Exits with the worst code."""
+    clusters = selection.names(options.root)
+    audience = _Json() if options.output == "json" else _Answers(command[0])
+    fleet = Fleet(options.root, command, Rollout(max_parallel), audience, as_json=options.output == "json")
+    good = "shown" if "--dry-run" in command else GOOD[command[0]]
+    _finish(options, good, [replace(one, log=None) for one in fleet.work(clusters)])
+
+
+def statuses(options: Options, command: Sequence[str], selection: Selection, max_parallel: int) -> None:
+    """`status` of many clusters: a line each. Exits with the worst code."""
     if options.output == "json":
-        for one in outcomes:
-            click.echo(json.dumps({"cluster": one.cluster, "code": one.code, "message": one.message}))
-    else:
-        click.echo(table(outcomes), err=True)
+        look(options, command, selection, max_parallel)
+    clusters = selection.names(options.root)
+    audience, close = _audience(options, command[0], clusters)
+    try:
+        found = Fleet(options.root, command, Rollout(max_parallel), audience).work(clusters)
+    finally:
+        close()
+    outcomes = [replace(one, message=_first_problem(one), log=None) for one in found]
+    click.echo(table(outcomes, GOOD["status"]))
     sys.exit(worst(outcomes))
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """One line a cluster, then how many are Ready."""
-    lines = [f" {'✔' if one.code == 0 else '✘'} {one.cluster:<24} {_words(one)}" for one in outcomes]
-    good = sum(one.code == 0 for one in outcomes)
-    return "\n".join([*lines, f"{good} of {len(outcomes)} Ready"])
+def _first_problem(one: Outcome) -> str:
+    """Why a cluster is not Ready, out of its status."""
+    try:
+        said = json.loads(one.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        return one.message
+    layers = [
+        f"layers/{layer['name']}: {layer['reason'] or 'waiting'}"
+        for layer in said.get("layers", [])
+        if not layer["ready"]
+    ]
+    stacks = [f"{stack['name']} is not applied" for stack in said.get("stacks", []) if not stack["applied"]]
+    return next(iter([*stacks, *filter(None, [said.get("error")]), *layers]), one.message)
 
 
-def _words(one: Outcome) -> str:
+def _finish(options: Options, good: str, outcomes: Sequence[Outcome]) -> None:
+    if options.output == "json":
+        for one in outcomes:
+            if one.code < 0:
+                _tell_outcome(one)
+    else:
+        click.echo(table(outcomes, good), err=True)
+    sys.exit(worst(outcomes))
+
+
+def table(outcomes: Sequence[Outcome], good: str) -> str:
+    """One line a cluster, with the next command for those that failed, then how many are `good`."""
+    width = max((len(one.cluster) for one in outcomes), default=0)
+    lines: list[str] = []
+    for one in outcomes:
+        sign = "✔" if one.code == 0 else "·" if one.code < 0 else "✘"
+        lines.append(f" {sign} {one.cluster:<{width}}  {_words(one, good)}")
+        lines += [f"   {'':<{width}}  Hint  {clean(one.hint)}"] if one.hint else []
+    count = sum(one.code == 0 for one in outcomes)
+    return "\n".join([*lines, f"{count} of {len(outcomes)} {good}"])
+
+
+def _words(one: Outcome, good: str) -> str:
     if one.code == 0:
-        return "Ready"
-    where = f"  log {one.log}" if one.log else ""
+        return good
+    where = f"  log {shown(one.log)}" if one.log else ""
     code = f"exit {one.code}: " if one.code > 0 else ""
-    return f"{code}{one.message.removeprefix('✘ ')}{where}"
+    return f"{code}{clean(one.message)}{where}"
 
 
-def _json_line(cluster: str, event: dict[str, object]) -> None:
-    click.echo(json.dumps({"cluster": cluster, **event}))
+def _audience(options: Options, command: str, clusters: Sequence[str]) -> tuple[Audience, Callable[[], None]]:
+    if options.output == "json":
+        return _Json(), lambda: None
+    if sys.stderr.isatty():
+        drawn = FleetTable(f"{command} · {len(clusters)} clusters", clusters)
+        return _Drawn(drawn, GOOD[command]), drawn.close
+    return _Plain(), lambda: None
 
 
-def _plain_line(cluster: str, event: dict[str, object]) -> None:
-    if event.get("event") == "step" and event.get("status") != "started":
-        click.echo(f"{cluster:<16} {event['step']} {event['status']} {event['reason']}".rstrip(), err=True)
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """On a terminal: the live table."""
+
+    table: FleetTable
+    good: str
+
+    def begun(self, cluster: str) -> None:
+        self.table.begun(cluster)
+
+    def told(self, cluster: str, event: dict[str, object]) -> None:
+        if event.get("event") == "step":
+            self.table.says(cluster, f"{event['step']}  {event['reason']}")
+
+    def ended(self, outcome: Outcome) -> None:
+        text = f"exit {outcome.code}: {outcome.message}" if outcome.code else self.good
+        self.table.ended(outcome.cluster, outcome.code, text)
+
+
+class _Plain:
+    """In CI: one line an event, with the cluster in front."""
+
+    def begun(self, cluster: str) -> None:
+        pass
+
+    def told(self, cluster: str, event: dict[str, object]) -> None:
+        if event.get("event") == "step" and event.get("status") != "started":
+            click.echo(f"{cluster:<16} {event['step']} {event['status']} {event['reason']}".rstrip(), err=True)
+
+    def ended(self, outcome: Outcome) -> None:
+        pass
+
+
+class _Json:
+    """NDJSON on stdout: each line of each cluster with its name in front, at last how each ended."""
+
+    def begun(self, cluster: str) -> None:
+        pass
+
+    def told(self, cluster: str, event: dict[str, object]) -> None:
+        click.echo(json.dumps({"cluster": cluster, **event}))
+
+    def ended(self, outcome: Outcome) -> None:
+        _tell_outcome(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The answer of each cluster, whole, as soon as it is there."""
+
+    command: str
+
+    def begun(self, cluster: str) -> None:
+        pass
+
+    def told(self, cluster: str, event: dict[str, object]) -> None:
+        pass
+
+    def ended(self, outcome: Outcome) -> None:
+        if outcome.stdout.strip():
+            head = f"── {outcome.cluster} " if self.command == "plan" else ""
+            click.echo("\n".join(filter(None, (head, outcome.stdout.rstrip(), " "))).rstrip(" "))
+
+
+def _tell_outcome(one: Outcome) -> None:
+    told = {"cluster": one.cluster, "event": "outcome", "code": one.code, "reason": one.message, "hint": one.hint}
+    click.echo(json.dumps(told))

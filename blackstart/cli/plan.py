@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from blackstart import recipes
+from blackstart.cli.fleet import alone, look, parallel_option, selected, selection_options
 from blackstart.cli.options import Options
 from blackstart.cli.running import one_cluster, quiet_sink
 from blackstart.plan import LayerPlan, StackPlan, plan_layers, plan_stacks
@@ -21,9 +22,15 @@ from blackstart.steps.run import Run
 
 @click.command()
 @click.option("--ref", default="HEAD", help="The commit to plan for, when git.url is worktree.")
+@selection_options
+@parallel_option
 @click.pass_obj
-def plan(options: Options, ref: str) -> None:
+def plan(options: Options, /, ref: str, every: bool, match: str, more: tuple[str, ...], max_parallel: int) -> None:
     """Show what up would change, in Terraform and in the Flux layers; changes nothing."""
+    chosen = selected(options, every, match, more)
+    if chosen.is_fleet:
+        look(options, ["plan", "--ref", ref], chosen, max_parallel)
+    options = alone(options, more)
     ws, config = one_cluster(options)
     with tempfile.TemporaryDirectory(prefix="blackstart-plan-") as folder:
         run = Run(ws, config, Progress(quiet_sink()), Path(folder), ref=ref)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from blackstart import recipes
+from blackstart.cli.fleet import alone, look, rollout_options, selected, selection_options, work
 from blackstart.cli.options import Options
 from blackstart.cli.running import carry_out, quiet_sink, sink_of
 from blackstart.config import ClusterConfig
 from blackstart.errors import Interrupted, Unsafe
+from blackstart.fleet import Rollout, Selection
 from blackstart.progress import Event, Sink, StepNote
 from blackstart.recovery.evidence import collect
 from blackstart.recovery.show import evidence_lines, screen
@@ -28,14 +31,35 @@ from blackstart.steps.run import Run
 @click.option("--assume-lost", is_flag=True, help="Your word that the cluster is gone, where nothing proves it.")
 @click.option("--skip-hook", "skipped", multiple=True, help="A data hook that is not to run (repeatable).")
 @click.option("--ref", default="HEAD", help="The commit to deploy, when git.url is worktree.")
+@selection_options
+@rollout_options
 @click.pass_obj
-def recover(options: Options, yes: bool, dry_run: bool, assume_lost: bool, skipped: tuple[str, ...], ref: str) -> None:
+def recover(options: Options, /, ref: str, every: bool, match: str, more: tuple[str, ...], **rest: Any) -> None:
     """Reach the same end state from any starting point."""
-    asked = Asked(options, yes, dry_run, assume_lost, skipped)
+    asked = {name: rest.pop(name) for name in ("yes", "dry_run", "assume_lost", "skipped")}
+    chosen = selected(options, every, match, more)
+    if chosen.is_fleet:
+        _fleet(options, chosen, Rollout(**rest), ref, **asked)
+    options = alone(options, more)
     try:
-        carry_out(options, "recover", asked.recipe, ref=ref, sink=_sink(options, dry_run))
+        recipe = Asked(options, **asked).recipe
+        carry_out(options, "recover", recipe, ref=ref, sink=_sink(options, asked["dry_run"]))
     except Stop:
         return
+
+
+def _fleet(options: Options, chosen: Selection, rollout: Rollout, ref: str, **asked: Any) -> None:
+    """Nobody can be asked about each of many clusters: their plans are looked at first, then it takes --yes."""
+    if asked["assume_lost"]:
+        raise Unsafe(
+            "--assume-lost is your word about one cluster", hint="give one --cluster, and look at its evidence"
+        )
+    command = ["recover", "--ref", ref, *(word for name in asked["skipped"] for word in ("--skip-hook", name))]
+    if asked["dry_run"]:
+        look(options, [*command, "--dry-run"], chosen, rollout.max_parallel)
+    if not asked["yes"]:
+        raise Unsafe("many clusters are recovered without a question", hint="look at --dry-run first, then give --yes")
+    work(options, [*command, "--yes"], chosen, rollout, ref=ref)
 
 
 class Stop(Interrupted):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from blackstart.cli.options import Options
+from blackstart.cli.fleet import alone, parallel_option, selected, selection_options, statuses
 from blackstart.cli.running import hold_gates, one_cluster
 from blackstart.errors import GateBroken
 from blackstart.status import latched
@@ -16,10 +16,15 @@ from blackstart.status import status as look
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Wait until every layer is Ready.")
+@selection_options
+@parallel_option
 @click.pass_context
-def status(ctx: click.Context, wait: bool) -> None:
+def status(ctx: click.Context, wait: bool, every: bool, match: str, more: tuple[str, ...], max_parallel: int) -> None:
     """Look at every gate once; exit code 6 when something is not Ready."""
-    options: Options = ctx.obj
+    chosen = selected(ctx.obj, every, match, more)
+    if chosen.is_fleet:
+        statuses(ctx.obj, ["status", *(["--wait"] if wait else [])], chosen, max_parallel)
+    options = alone(ctx.obj, more)
     ws, config = one_cluster(options)
     if wait:
         hold_gates(options)

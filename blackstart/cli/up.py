@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import click
 
 from blackstart import recipes
-from blackstart.cli.fleet import rollout_options, selected, selection_options, work
+from blackstart.cli.fleet import alone, look, rollout_options, selected, selection_options, work
 from blackstart.cli.options import Options
 from blackstart.cli.running import carry_out, one_cluster
 from blackstart.fleet import Rollout
@@ -24,9 +23,11 @@ def up(options: Options, /, ref: str, dry_run: bool, every: bool, match: str, **
     """Bring everything to Ready; a second run changes nothing."""
     more = rest.pop("more")
     chosen = selected(options, every, match, more)
-    if chosen.is_fleet and not dry_run:
-        work(options, ["up", "--ref", ref], chosen, Rollout(**rest))
-    options = replace(options, clusters=tuple(more) or options.clusters)
+    if chosen.is_fleet and dry_run:
+        look(options, ["up", "--dry-run"], chosen, rest["max_parallel"])
+    if chosen.is_fleet:
+        work(options, ["up", "--ref", ref], chosen, Rollout(**rest), ref=ref)
+    options = alone(options, more)
     if dry_run:
         _, config = one_cluster(options)
         click.echo(recipes.printed(recipes.up(config)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ def load(root: Path, name: str) -> ClusterConfig:
         found = ClusterConfig.model_validate(merge(defaults, own))
     except ValidationError as error:
         shown = f"clusters/{name}.yaml"
-        problems = [_problem(shown, own, detail) for detail in error.errors()]
+        files = [(shown, own), (f"clusters/{DEFAULTS}", defaults)]
+        problems = [_problem(files, detail) for detail in error.errors()]
         raise ConfigError("\n".join(problems), hint=f"edit {shown}; its shape: blackstart schema") from None
     return _by_fallback(found) if os.environ.get(FALLBACK) and found.git.fallback_url else found
 
@@ -95,9 +96,21 @@ def line_of(data: Any, where: tuple[int | str, ...]) -> int:
     return line
 
 
-def _problem(shown: str, data: Any, detail: Any) -> str:
+def holds(data: Any, where: Sequence[int | str]) -> bool:
+    """Whether `where` stands in the file."""
+    for key in where:
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _problem(files: Sequence[tuple[str, Any]], detail: Any) -> str:
     where = detail["loc"]
-    dotted = ".".join(str(part) for part in where if part not in ("embedded", "kind", "k3s", "existing"))
+    place = [part for part in where if part not in ("embedded", "kind", "k3s", "existing")]
+    dotted = ".".join(str(part) for part in place)
+    shown, data = next((one for one in files if holds(one[1], place)), files[0])
     text = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         text = f"unknown key{_nearest(where)}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from blackstart.config.backends import require_no_credentials
 from blackstart.config.cache import FLUX_VERSION
 
 NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -188,8 +189,8 @@ class State(Section):
     backend: Literal["local", "s3", "http", "cloud"] = "local"
     layout: Literal["split", "single"] = "split"
     cloud: Cloud | None = None
-    s3: dict[str, str | bool | dict[str, str]] = Field(default_factory=dict, description="terraform's own settings")
-    http: dict[str, str] = Field(default_factory=dict, description="terraform's own settings")
+    s3: dict[str, Any] = Field(default_factory=dict, description="terraform's own settings")
+    http: dict[str, Any] = Field(default_factory=dict, description="terraform's own settings")
 
     @property
     def runs_remotely(self) -> bool:
@@ -200,6 +201,8 @@ class State(Section):
     def _settings_of_the_backend(self) -> State:
         if self.backend != "local" and not getattr(self, self.backend):
             raise ValueError(f"backend {self.backend} needs a section {self.backend}: {{…}} beside it")
+        require_no_credentials("s3", self.s3)
+        require_no_credentials("http", self.http)
         return self
 
 

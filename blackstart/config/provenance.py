@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blackstart.config.load import DEFAULTS, line_of, load, read_yaml
+from blackstart.config.load import DEFAULTS, holds, line_of, load, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,9 @@ def _defaults(root: Path) -> Path:
 
 def _source(read: list[tuple[str, dict[str, Any]]], where: tuple[str, ...]) -> str:
     for shown, data in read:
-        if _holds(data, where):
+        if holds(data, where):
             return f"{shown}:{line_of(data, where)}"
     return "built in"
-
-
-def _holds(data: Any, where: tuple[str, ...]) -> bool:
-    for key in where:
-        if not isinstance(data, Mapping) or key not in data:
-            return False
-        data = data[key]
-    return True
 
 
 def _leaves(data: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

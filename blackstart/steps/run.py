@@ -20,6 +20,7 @@ from blackstart.synth import Manifest, Stack
 from blackstart.tools.age import FoundKey
 from blackstart.tools.cloud_run import Following
 from blackstart.tools.cloud_token import token, variable
+from blackstart.tools.credentials import hide_backend_credentials
 from blackstart.tools.git import Commit, Git
 from blackstart.tools.kubernetes import ApiDenied, Cluster
 from blackstart.tools.remote_terraform import Elsewhere, RemoteTerraform
@@ -94,6 +95,7 @@ class Run:
         """Terraform in a stack's folder, with the variables that the stack takes; or where its runs are."""
         if self.config.state.runs_remotely:
             return RemoteTerraform(stack.folder, self._elsewhere(stack))
+        hide_backend_credentials()
         return Terraform(
             stack.folder,
             binary=toolchain.path("terraform"),

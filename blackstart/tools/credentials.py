@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blackstart.config.backends import SECRET_VARIABLES
 from blackstart.config.model import Git, Source
 from blackstart.errors import ConfigError, ToolFailed
 from blackstart.tools.process import Command, hide, run
@@ -66,6 +67,13 @@ def read_source(source: Source, root: Path, what: str) -> str:
     for line in value.splitlines():
         hide(line.strip())
     return value
+
+
+def hide_backend_credentials() -> None:
+    """What terraform's s3 and http backends read from the environment is hidden in all output from now on."""
+    for name in SECRET_VARIABLES:
+        for line in os.environ.get(name, "").splitlines():
+            hide(line.strip())
 
 
 def _file(name: str, root: Path, what: str) -> str:

@@ -20,7 +20,7 @@ from blackstart.errors import CommandFailed, Interrupted, MissingTool
 ALLOWED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TERM|TMPDIR|XDG_\w+|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE"
     r"|(?i:https?_proxy|no_proxy|all_proxy)|SSH_AUTH_SOCK|VIRTUAL_ENV|PYTHONDONTWRITEBYTECODE|CI|NO_COLOR|GO\w+|JSII_\w+"
-    r"|BLACKSTART_(?!PASSPHRASE)\w+|TF_TOKEN_\w+|TF_HTTP_(USERNAME|PASSWORD)|AWS_\w+"
+    r"|BLACKSTART_(?!PASSPHRASE)\w+|TF_TOKEN_\w+|TF_HTTP_(USERNAME|PASSWORD|CLIENT_PRIVATE_KEY_PEM)|AWS_\w+"
 )
 
 
@@ -39,6 +39,7 @@ ALWAYS_HIDDEN = re.compile(
 TAIL_LINES = 20
 
 _secrets: set[str] = set()
+_running: set[subprocess.Popen[str]] = set()
 
 
 def hide(secret: str) -> None:
@@ -108,6 +109,7 @@ def run(
     started = time.monotonic()
     with _interrupts_held() as let_through:
         process = _start(command)
+        _running.add(process)
         on_start(process.pid)
         pump = _Pump(process, command.log, on_line)
         try:
@@ -121,11 +123,21 @@ def run(
                 f"interrupted while {Path(command.argv[0]).name} was running",
                 hint="go on with: blackstart up",
             ) from None
+        finally:
+            _running.discard(process)
     pump.join()
     done = Completed(tuple(command.argv), code, pump.stdout, pump.stderr, time.monotonic() - started)
     if check and code != 0:
         raise CommandFailed(done.argv, code, done.tail, log=command.log)
     return done
+
+
+def interrupt_running() -> None:
+    """Pass a Ctrl-C on to what other threads have started: they do not hear it. Each program gets it once."""
+    while _running:
+        process = _running.pop()
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
 
 
 def exchange(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, *, timeout: float = 300) -> bytes:

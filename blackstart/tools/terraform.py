@@ -20,6 +20,11 @@ from blackstart.tools.state_lock import LockLog, refusal
 LOCK_TIMEOUT = "5s"
 HOLDS_LOCK = {"refresh_start", "refresh_complete", "resource_drift", "planned_change", "change_summary", "apply_start"}
 """Messages that terraform does not send before it has the lock."""
+NO_ENTRY = (
+    *("endpoint requires auth", "endpoint invalid auth", "No valid credential sources", "AccessDenied"),
+    *("InvalidAccessKeyId", "SignatureDoesNotMatch"),
+)
+"""What the http and s3 backends say when credentials are missing or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,7 @@ class Terraform:
         try:
             return act()
         except CommandFailed as error:
+            error.hint = error.hint or _hint(error.tail)
             held = refusal(error.tail, self.folder)
             if held is None or self._locks is None or not self._locks.release(self._backend(), held.lock):
                 raise held or error from None
@@ -269,6 +275,8 @@ def _hint(tail: str) -> str:
         return (
             "the host shows a key that known_hosts lacks (all its types belong there): compare with its console first"
         )
+    if any(words in tail for words in NO_ENTRY):
+        return "the backend of the states wants credentials, from the environment: AWS_… for s3, TF_HTTP_… for http"
     if "blackstart recover" in tail or "already exists" in tail or "still in use" in tail:
         return "an earlier run was interrupted here, or this is another cluster: blackstart recover"
     return "read the log, mend the cause, then: blackstart up"

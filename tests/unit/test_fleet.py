@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 import pytest
 
 from blackstart import fleet
+from blackstart.cli import main as group
 from blackstart.cli.fleet import table
+from blackstart.config import Workspace
 from blackstart.errors import ConfigError
-from blackstart.fleet import Fleet, Outcome, Rollout, Selection, worst
+from blackstart.fleet import Fleet, Outcome, Rollout, Selection, unfinished_first, worst
+from blackstart.report.record import open_run
 from blackstart.tools.process import Command, Completed
 
 NAMES = ["a", "b", "c", "d", "e"]
@@ -39,7 +44,24 @@ class Played:
         code = self.codes.get(name, 0)
         with self._lock:
             self.together -= 1
-        return Completed(tuple(command.argv), code, "", f"✘ {name} broke\nHint: look\n" if code else "", 0.0)
+        return Completed(tuple(command.argv), code, "", f"✘ {name} broke\n\n  Hint     look\n" if code else "", 0.0)
+
+
+@dataclass
+class Heard:
+    """An audience that remembers."""
+
+    told_of: list[str] = field(default_factory=list)
+    over: list[str] = field(default_factory=list)
+
+    def begun(self, cluster: str) -> None:
+        assert cluster not in self.told_of
+
+    def told(self, cluster: str, event: dict[str, object]) -> None:
+        self.told_of.append(cluster)
+
+    def ended(self, outcome: Outcome) -> None:
+        self.over.append(outcome.cluster)
 
 
 @pytest.fixture
@@ -49,9 +71,9 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
     def work(rollout: Rollout, **codes: int) -> tuple[Played, list[Outcome]]:
         played = Played(codes)
         monkeypatch.setattr(fleet, "run", played)
-        told: list[str] = []
-        outcomes = Fleet(tmp_path, ["up"], rollout, lambda name, event: told.append(name)).work(NAMES)
-        assert sorted(told) == sorted(played.begun)
+        heard = Heard()
+        outcomes = Fleet(tmp_path, ["up"], rollout, heard).work(NAMES)
+        assert sorted(heard.told_of) == sorted(heard.over) == sorted(played.begun)
         return played, outcomes
 
     return work
@@ -74,6 +96,7 @@ def test_nothing_begins_after_a_canary_that_failed(play: Callable[..., tuple[Pla
     played, outcomes = play(Rollout(canary="c"), c=5)
     assert played.begun == ["c"]
     assert {one.cluster: one.code for one in outcomes} == {"a": -1, "b": -1, "c": 5, "d": -1, "e": -1}
+    assert {one.message for one in outcomes if one.code < 0} == {"not begun: the canary c failed"}
     assert worst(outcomes) == fleet.NOT_READY  # the highest code; what was not begun is not Ready
 
 
@@ -94,10 +117,54 @@ def test_it_stops_after_too_many_failures(
 
 def test_the_table_says_why_and_where(play: Callable[..., tuple[Played, list[Outcome]]]) -> None:
     _, outcomes = play(Rollout(max_parallel=1, max_failures=1), b=6)
-    lines = table(outcomes).splitlines()
+    lines = table(outcomes, "Ready").splitlines()
     assert lines[0].split() == ["✔", "a", "Ready"]
     assert "exit 6: b broke" in lines[1] and ".blackstart/b/logs/up.log" in lines[1]
-    assert "not begun: too many failures" in lines[2] and lines[-1] == "1 of 5 Ready"
+    assert lines[2].split() == ["Hint", "look"]
+    assert "not begun: too many failures" in lines[3] and lines[-1] == "1 of 5 Ready"
+
+
+def test_a_child_that_was_killed_has_an_exit_code(play: Callable[..., tuple[Played, list[Outcome]]]) -> None:
+    _, outcomes = play(Rollout(), b=-9)
+    assert [one.code for one in outcomes] == [0, 137, 0, 0, 0]
+
+
+def test_a_child_has_the_operator_s_environment_but_is_never_a_fleet_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`BLACKSTART_UP_EVERY` is `--all`: a child that took it would begin all clusters again, without end."""
+    seen: list[dict[str, str]] = []
+
+    def play(command: Command, **_: object) -> Completed:
+        seen.append(dict(command.env))
+        return Completed(tuple(command.argv), 0, "", "", 0.0)
+
+    monkeypatch.setattr(fleet, "run", play)
+    monkeypatch.setenv("SOPS_AGE_KEY_CMD", "pass age")
+    Fleet(tmp_path, ["up"], Rollout(), Heard()).work(["a", "b"])
+    assert [env["BLACKSTART_CLUSTER"] for env in seen] == ["a", "b"]
+    assert all(env["SOPS_AGE_KEY_CMD"] == "pass age" for env in seen), "the operator's environment is for blackstart"
+    up = group.get_command(click.Context(group), "up")
+    assert up is not None and {"every", "match", "more"} <= {option.name for option in up.params}
+    for env in seen:
+        assert {env[f"BLACKSTART_UP_{name}"] for name in ("EVERY", "MATCH", "MORE")} == {""}
+        assert env["BLACKSTART_GIT_PORT"] == "", "one port can not serve two clusters"
+
+
+def test_a_rollout_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    def ended(name: str, outcome: str, commit: str) -> None:
+        ws = Workspace(tmp_path, name)
+        open_run(ws, "up").finish(outcome, commit, {}, [])
+
+    for name, outcome, commit in (
+        ("a", "ready", "new"),
+        ("b", "failed", "new"),
+        ("c", "interrupted", "new"),
+        ("d", "ready", "old"),
+        ("f", "unchanged", "new"),
+    ):
+        ended(name, outcome, commit)
+    assert unfinished_first(tmp_path, ["a", "b", "c", "d", "e", "f"], "new") == ["c", "d", "e", "b", "a", "f"]
 
 
 def test_clusters_are_chosen_by_name_by_glob_or_all(tmp_path: Path) -> None:
