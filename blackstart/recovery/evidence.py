@@ -22,6 +22,7 @@ from blackstart.gates.key import key_secret
 from blackstart.recovery.facts import ApiFact, Evidence, Mark, ProviderFact, StateFact
 from blackstart.recovery.source import git_fact
 from blackstart.steps.apply import initialize
+from blackstart.steps.cloud import workspace_lock
 from blackstart.steps.identity import kept_mark, recorded_mark
 from blackstart.steps.run import Run
 from blackstart.steps.states import best_backup, read_state_text
@@ -163,8 +164,9 @@ def state_fact(run: Run, stack: Stack) -> StateFact:
     if not local:
         initialize(run, stack, terraform)
     text = read_state_text(run, stack, terraform)
-    lock = _lock(run.ws.state(stack.id)) if local else ""
-    known = StateFact(stack.id, lock=lock, lock_seen=local)
+    seen = local or run.config.state.backend == "cloud"
+    lock = _lock(run.ws.state(stack.id)) if local else workspace_lock(run, stack)
+    known = StateFact(stack.id, lock=lock, lock_seen=seen)
     try:
         return _described(known, parse_state(text))
     except ValueError:

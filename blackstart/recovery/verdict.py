@@ -135,7 +135,7 @@ def _refuse(row: Row, text: str, found: Evidence, hint: str) -> Verdict:
 
 def _locked(held: list[StateFact]) -> Verdict:
     who = "\n".join(f"{one.stack}: {one.lock}" for one in held)
-    refusal = Locked(f"a state is locked by a process that is alive\n{who}", hint="wait for it, or end it, then again")
+    refusal = Locked(f"a state is locked\n{who}", hint="wait for it, or end it, then again")
     return Verdict(Row.LOCKED, "another run works on this cluster", {}, refusal=refusal)
 
 

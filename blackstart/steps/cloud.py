@@ -1,4 +1,4 @@
-"""Before a stack uses its workspace on HCP Terraform: it must be there, and be as the cluster file says."""
+"""A stack's workspace on HCP Terraform: it must be there, be as the cluster file says, and not be held."""
 
 from __future__ import annotations
 
@@ -25,3 +25,16 @@ def require_workspace(run: Run, stack: Stack) -> None:
         raise ConfigError(
             f"{where}: its execution mode is {mode}, the cluster file says {settings.execution}", hint=hint
         )
+
+
+def workspace_lock(run: Run, stack: Stack) -> str:
+    """Who holds the workspace and how it is released; blank when nobody does, and without a workspace."""
+    settings = run.config.state.cloud
+    if settings is None:
+        return ""
+    found = run.cloud.get(f"organizations/{settings.organization}/workspaces/{stack.id}")
+    if not found.attributes.get("locked"):
+        return ""
+    why = found.attributes.get("locked-reason") or "no reason given"
+    page = f"https://{settings.hostname}/app/{settings.organization}/workspaces/{stack.id}"
+    return f"{why}; if its holder is dead, unlock it: {page}"

@@ -16,9 +16,11 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def peer(certificates: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Peer]:
+def peer(
+    certificates: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Peer]:
     """A fresh server that this process and terraform trust."""
-    running = Peer(*certificates, toolchain.path("terraform"))
+    running = Peer(*certificates, toolchain.path("terraform"), tmp_path_factory.mktemp("peer"))
     monkeypatch.setenv("SSL_CERT_FILE", str(running.ca))
     yield running
     running.stop()

@@ -1,5 +1,5 @@
-"""A server that speaks the API of HCP Terraform over TLS on loopback, keeps everything in memory, and really
-carries out remote runs. What it does not have: users, teams, policies of its own, cost estimates, VCS."""
+"""A server that speaks the API of HCP Terraform over TLS on loopback, keeps everything on disk, and really carries
+out remote runs. What it does not have: users, teams, policies of its own, cost estimates, VCS."""
 
 from __future__ import annotations
 
@@ -7,32 +7,52 @@ import json
 import re
 import ssl
 import threading
-from collections import deque
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.hcp import routes
+from tests.hcp import disk, routes
 from tests.hcp.store import Refused, Store
 from tests.hcp.worker import Worker
 
 TOKEN = "peer-token-of-a-test"
 MEDIA = "application/vnd.api+json"
 Json = dict[str, Any]
-DROP = (0, {})
+DROP = 0
+"""In the place of a status: the connection ends without an answer."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An answer that is given once instead of the right one, to a request whose `METHOD /path` matches."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    at: str = ""
 
 
 class Peer:
-    """The running server. Everything by which it can be told to fail is an attribute."""
+    """The running server. Everything by which it can be told to fail is an attribute.
 
-    def __init__(self, ca: Path, server: Path, terraform: Path) -> None:
+    `script` are the states that each new run shows, one after the other, instead of being carried out. Without a
+    `folder` nothing is kept.
+    """
+
+    def __init__(self, ca: Path, server: Path, terraform: Path, folder: Path | None = None) -> None:
         self.ca = ca
+        self.folder = folder
         self.store = Store()
+        if folder:
+            disk.load(self.store, folder)
+            self.store.save = lambda: disk.save(self.store, folder)
         self.worker = Worker(self.store, terraform)
         self.store.started = self.worker.start
-        self.faults: deque[tuple[int, dict[str, str]]] = deque()
+        self.faults: list[Fault] = []
+        self.failed: list[str] = []
         self.script: list[str] = []
         self.refuse_state_uploads = False
         self.requests: list[tuple[str, str, Any]] = []
@@ -43,7 +63,7 @@ class Peer:
         context.load_cert_chain(server)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.hostname = f"localhost:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def base(self) -> str:
@@ -79,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(error.status, body, error.headers)
         except ConnectionAbortedError:
             self.close_connection = True
+        except Exception:  # a defect of the peer, which terraform would ask again and again about
+            self._answer(400, {"errors": [{"status": "400", "detail": traceback.format_exc()}]})
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _any  # noqa: N815
 
@@ -88,25 +110,33 @@ class _Handler(BaseHTTPRequestHandler):
         signed = path.startswith("/_")
         body = raw if signed else json.loads(raw or b"null")
         self.peer.requests.append((self.command, path, body))
-        if self.peer.faults:
-            self._fail(*self.peer.faults.popleft())
+        self._fail(f"{self.command} {path}")
         if not signed:
             self._require_headers(path, raw)
         for method, pattern, route in routes.TABLE:
             match = pattern.fullmatch(path)
             if match and method == self.command:
                 with self.peer.store.lock:
-                    return self._routed(route, match.groups(), query, body)
+                    answer = self._routed(route, match.groups(), query, body)
+                    if method != "GET":
+                        self.peer.store.save()
+                    return answer
         raise Refused(404, f"not found: {self.command} {path}")
 
     def _routed(self, route: Callable[..., Any], names: tuple[str, ...], query: Json, body: Any) -> tuple[int, Any]:
         found = route(self.peer, routes.Call(names, query, body))
         return found if isinstance(found, tuple) else (200, found)
 
-    def _fail(self, status: int, headers: dict[str, str]) -> None:
-        if not status:
+    def _fail(self, request: str) -> None:
+        """As told to, before anything is done."""
+        fault = next((one for one in self.peer.faults if re.search(one.at, request)), None)
+        if fault is None:
+            return
+        self.peer.faults.remove(fault)
+        self.peer.failed.append(request)
+        if fault.status == DROP:
             raise ConnectionAbortedError
-        raise Refused(status, "told to fail", headers)
+        raise Refused(fault.status, "told to fail", fault.headers)
 
     def _require_headers(self, path: str, raw: bytes) -> None:
         if path.endswith("/ping"):

@@ -66,19 +66,25 @@ class Run:
 
 
 class Store:
-    """Everything of one organization."""
+    """Everything of one organization; `agents` are the pools in which an agent works, `save` writes it all down."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.unlocked = threading.Condition()
+        self.changed = threading.Condition()
         self.workspaces: dict[str, Workspace] = {}
         self.projects: dict[str, str] = {"prj-1": "Default Project"}
         self.pools: dict[str, str] = {"apool-1": "basement"}
+        self.agents: set[str] = {"apool-1"}
         self.runs: dict[str, Run] = {}
         self.versions: dict[str, Json] = {}
         self.pending_states: dict[str, tuple[str, Json]] = {}
         self._numbers = itertools.count(100)
         self.started: Callable[[Run], None] = lambda run: None
+        self.save: Callable[[], None] = lambda: None
+
+    def count_from(self, number: int) -> None:
+        """New identifiers begin with this number."""
+        self._numbers = itertools.count(number)
 
     def new(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
@@ -127,8 +133,8 @@ class Store:
         if not workspace.locked_by:
             raise Refused(409, "already unlocked")
         workspace.locked_by = ""
-        with self.unlocked:
-            self.unlocked.notify_all()
+        with self.changed:
+            self.changed.notify_all()
 
     def make_state(self, workspace: Workspace, given: Json) -> str:
         if not workspace.locked_by:

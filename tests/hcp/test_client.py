@@ -11,7 +11,7 @@ from blackstart.errors import ConfigError, Locked, ToolFailed
 from blackstart.tools.cloud_token import token, variable
 from blackstart.tools.process import redact
 from blackstart.tools.terraform_cloud import NotThere, TerraformCloud
-from tests.hcp.peer import DROP, TOKEN, Peer
+from tests.hcp.peer import DROP, TOKEN, Fault, Peer
 
 
 def _make(cloud: TerraformCloud, name: str = "one") -> str:
@@ -20,14 +20,14 @@ def _make(cloud: TerraformCloud, name: str = "one") -> str:
 
 def test_a_burst_of_5xx_and_a_dropped_connection_are_outlived(peer: Peer, cloud: TerraformCloud) -> None:
     _make(cloud)
-    peer.faults.extend([(500, {}), (502, {}), DROP, (503, {})])
+    peer.faults += [Fault(500), Fault(502), Fault(DROP), Fault(503)]
     assert cloud.get("organizations/acme/workspaces/one").attributes["name"] == "one"
 
 
 def test_a_429_is_waited_for_as_long_as_it_asks(peer: Peer) -> None:
     paused: list[float] = []
     cloud = TerraformCloud(peer.hostname, TOKEN, pause=paused.append, clock=lambda: 0.0)
-    peer.faults.extend([(429, {"X-RateLimit-Reset": "0.7"}), (429, {"Retry-After": "3"})])
+    peer.faults += [Fault(429, {"X-RateLimit-Reset": "0.7"}), Fault(429, {"Retry-After": "3"})]
     _make(cloud)
     assert [one for one in paused if one > 0.2] == [0.7, 3.0]
 
@@ -45,10 +45,10 @@ def test_at_most_30_requests_a_second(peer: Peer) -> None:
 
 
 def test_a_post_that_may_have_been_carried_out_is_not_repeated(peer: Peer, cloud: TerraformCloud) -> None:
-    peer.faults.append((502, {}))
+    peer.faults.append(Fault(502))
     with pytest.raises(ToolFailed):
         _make(cloud)
-    peer.faults.append(DROP)
+    peer.faults.append(Fault(DROP))
     with pytest.raises(ToolFailed):
         _make(cloud)
     assert len(peer.asked("POST", "/workspaces$")) == 2
@@ -67,9 +67,9 @@ def test_refusals_are_told_apart(peer: Peer, cloud: TerraformCloud) -> None:
         cloud.act(f"workspaces/{identifier}/actions/lock", reason="second")
 
 
-def test_collections_come_page_after_page(cloud: TerraformCloud) -> None:
+def test_collections_come_page_after_page(peer: Peer, cloud: TerraformCloud) -> None:
     for number in range(103):
-        _make(cloud, f"w{number}")
+        peer.store.make_workspace({"name": f"w{number}"}, "", "")
     assert len({one.id for one in cloud.list("organizations/acme/workspaces")}) == 103
 
 

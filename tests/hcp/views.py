@@ -33,6 +33,7 @@ def workspace(one: Workspace) -> Json:
     shown = {
         **one.attributes,
         "locked": bool(one.locked_by),
+        "locked-reason": one.locked_by,
         "operations": one.attributes["execution-mode"] != "local",
         "permissions": dict.fromkeys(ALL, True),
         "actions": {"is-destroyable": True},
