@@ -68,13 +68,22 @@ class Wiring:
     root: Built
 
 
-def discover(export: Path, config: ClusterConfig) -> tuple[Layer, ...]:
-    """The layers of an exported commit (`Git.export`), dependencies first.
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A commit as Flux sees it (`Git.export`): the folder, the paths that are left out of it, what it wires."""
+
+    folder: Path
+    left_out: frozenset[str]
+    wiring: Wiring
+
+
+def discover(export: Path, config: ClusterConfig) -> Wiring:
+    """The wiring of an exported commit (`Git.export`).
 
     Raises ConfigError when `git.path` does not build or holds no layer.
     """
-    found = wiring(export, config).layers
-    if not found:
+    found = wiring(export, config)
+    if not found.layers:
         raise ConfigError(f"{config.git.path} holds no Flux Kustomization", hint="blackstart check")
     return found
 

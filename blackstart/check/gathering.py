@@ -20,7 +20,7 @@ from blackstart.config.load import read_yaml
 from blackstart.config.model import K3s
 from blackstart.errors import BlackstartError, ConfigError, MissingTool
 from blackstart.gates.key import recipients_in
-from blackstart.layers import Wiring, wiring
+from blackstart.layers import Exported, Wiring, wiring
 from blackstart.providers import provider
 from blackstart.tools.credentials import git_credentials
 from blackstart.tools.git import Commit, Git, credentials_environment
@@ -40,12 +40,17 @@ SSH_SECONDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is looked at: a commit of a cluster; `fast` leaves out the network and the running cluster."""
+    """What is looked at: a commit of a cluster.
+
+    `fast`, as `up` and `recover` look, leaves out chart repositories, the provider and the running cluster; they have
+    exported the commit already.
+    """
 
     ws: Workspace
     config: ClusterConfig
     commit: Commit
     fast: bool
+    exported: Exported | None = None
 
     @property
     def git(self) -> Git:
@@ -56,12 +61,13 @@ class Subject:
 def gather(subject: Subject, key: KeyLook) -> Evidence:
     """Everything that the rules read. Raises nothing but bugs."""
     with tempfile.TemporaryDirectory(prefix="blackstart-check-") as name, ThreadPoolExecutor(THREADS) as pool:
-        export = Path(name)
         aside = _begin_aside(subject, pool)
-        left_out = subject.git.export(subject.commit, export)
+        known = subject.exported
+        export = known.folder if known else Path(name)
+        left_out = known.left_out if known else subject.git.export(subject.commit, export)
         found = tuple(documents(export))
         secrets = pool.submit(sealed.look, export, subject.git.read(subject.commit, ".sops.yaml"), found, key)
-        wired = _wired(export, subject.config)
+        wired = known.wiring if known else _wired(export, subject.config)
         look = charts.Look(export, found, online=not subject.fast)
         releases = charts.gather(wired, look, pool) if isinstance(wired, Wiring) else ()
         planted = network.look(wired, export) if isinstance(wired, Wiring) and subject.config.bare else None

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from blackstart.check import Finding, exit_code, preflight, ready
+from blackstart.check import Finding, Subject, exit_code, preflight, ready
 from blackstart.cli.fleet import alone, look, parallel_option, selected, selection_options
 from blackstart.cli.running import one_cluster
 from blackstart.show import clean
@@ -35,7 +35,7 @@ def check(ctx: click.Context, /, fast: bool, ref: str, every: bool, match: str, 
     options = alone(ctx.obj, more)
     ws, config = one_cluster(options)
     commit = Git(ws.root).resolve(ref)
-    found = preflight(ws, config, commit, fast=fast)
+    found = preflight(Subject(ws, config, commit, fast))
     findings = [replace(one, message=redact(one.message), hint=redact(one.hint)) for one in found]
     show = as_json if options.output == "json" else as_text
     click.echo(show(ws.cluster, commit, findings))

@@ -68,7 +68,7 @@ def _served_here(run: Run) -> str:
     """The layer that serves the source, by what this clone holds."""
     with tempfile.TemporaryDirectory(prefix="blackstart-tree-") as folder:
         run.git.export(run.git.resolve(run.ref), Path(folder))
-        return served_by(Path(folder), discover(Path(folder), run.config), run.config)
+        return served_by(Path(folder), discover(Path(folder), run.config).layers, run.config)
 
 
 def git_fact(run: Run) -> GitFact:

@@ -6,9 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from blackstart.check import preflight, require
+from blackstart.check import Subject, preflight, require
 from blackstart.errors import ConfigError
-from blackstart.layers import discover
+from blackstart.layers import Exported, discover
 from blackstart.progress import StepNote
 from blackstart.steps.run import Run
 from blackstart.synth import synth
@@ -42,8 +42,9 @@ class PinCommit:
         run.found_commit = git.resolve(self._wanted(run))
         git.require_path(run.commit, run.config.git.path)
         run.tree = Path(tempfile.mkdtemp(prefix="blackstart-tree-"))
-        git.export(run.commit, run.tree)
-        run.layers = discover(run.tree, run.config)
+        left_out = git.export(run.commit, run.tree)
+        run.exported = Exported(run.tree, left_out, discover(run.tree, run.config))
+        run.layers = run.exported.wiring.layers
         run.secrets = len(secrets_at(run.tree))
         note.text = f'{run.commit.short} "{run.commit.subject}", {len(run.layers)} layers'
 
@@ -69,7 +70,8 @@ class Preflight:
 
     def run(self, run: Run, note: StepNote) -> None:
         """Raises the error of the worst finding; warnings are told."""
-        findings = preflight(run.ws, run.config, run.commit, run.key, fast=True)
+        subject = Subject(run.ws, run.config, run.commit, fast=True, exported=run.exported)
+        findings = preflight(subject, run.key)
         for finding in findings:
             if not finding.stops:
                 run.progress.warning(str(finding))

@@ -13,7 +13,7 @@ from blackstart.config.model import Cloud
 from blackstart.config.workspace import write_private
 from blackstart.errors import BlackstartError, ConfigError, KeyProblem
 from blackstart.keys import k3s_token
-from blackstart.layers import Layer
+from blackstart.layers import Exported, Layer
 from blackstart.progress import Progress
 from blackstart.providers import Provider, provider
 from blackstart.synth import Manifest, Stack
@@ -45,6 +45,7 @@ class Run:
     found_key: FoundKey | None = None
     found_commit: Commit | None = None
     tree: Path | None = None
+    exported: Exported | None = None
     layers: tuple[Layer, ...] = ()
     found_manifest: Manifest | None = None
     suspended: tuple[str, ...] = ()

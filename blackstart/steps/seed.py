@@ -5,7 +5,6 @@ from __future__ import annotations
 from blackstart.config import ClusterConfig
 from blackstart.config.model import Existing
 from blackstart.errors import ConfigError
-from blackstart.layers import wiring
 from blackstart.seed import CNI, Seed, seed
 from blackstart.steps.releases import revisions
 from blackstart.steps.run import Run
@@ -22,9 +21,9 @@ def seed_network(run: Run) -> str:
     Raises ConfigError when the cluster has no CNI and Git has none either.
     """
     cluster = run.cluster()
-    if not lacks_network(run.config, cluster) or run.tree is None:
+    if not lacks_network(run.config, cluster) or run.exported is None:
         return ""
-    found = seed(wiring(run.tree, run.config), run.tree)
+    found = seed(run.exported.wiring, run.exported.folder)
     if found is None:
         raise ConfigError(
             f"the cluster is made without a CNI, and {run.config.git.path} leads to no HelmRelease {CNI}",

@@ -48,7 +48,7 @@ def test_layers_in_order_with_their_places(tmp_path: Path, config: ClusterConfig
         "demo.test/x.yaml": config_map("x", "y"),
         "b/x.yaml": config_map("x", "y"),
     }
-    first, second = discover(write(tmp_path, files), config)
+    first, second = discover(write(tmp_path, files), config).layers
     assert (first.name, first.path, first.suspended, first.file, first.line) == (
         *("a", "demo.test", True, "wiring/all.yaml"),
         15,
