@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -110,6 +109,8 @@ def _sources(wiring: Wiring) -> Iterator[tuple[str, str]]:
 
 def _unreachable(url: str) -> str:
     """Why nothing answers there, blank when something does. A registry that asks for a login answers."""
+    import httpx  # brings a program of its own along, which costs a tenth of a second
+
     scheme, _, rest = url.partition("://")
     asked = f"https://{rest.partition('/')[0]}/v2/" if scheme == "oci" else f"{url.rstrip('/')}/index.yaml"
     if scheme not in ("oci", "http", "https"):
