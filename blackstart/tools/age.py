@@ -22,6 +22,9 @@ from blackstart.tools.process import Command, hide, run
 THROWAWAY = "age1rpe8lmuktf8r9ckr9ljcunfndncqrltqmv5shecnl0pqqayx2elslh0sr3"
 PASSPHRASE = "BLACKSTART_PASSPHRASE"
 COMMAND_TIMEOUT = 120.0
+MEASUREMENTS = 20
+"""pyrage looks for two milliseconds how fast the machine is before it opens a sealed file, and may refuse (rage, issue
+38). On a busy machine such a look misleads, so it looks again."""
 SEALED = (b"age-encryption.org/v1", b"-----BEGIN AGE ENCRYPTED FILE-----")
 
 
@@ -125,13 +128,20 @@ def seal(key: FoundKey, phrase: str) -> str:
 
 
 def unseal(blob: bytes, phrase: str, where: str) -> str:
-    """The text of a passphrase-protected key file. Raises KeyProblem: wrong passphrase, or not such a file."""
-    try:
-        return bytes(passphrase.decrypt(blob, phrase)).decode()
-    except (pyrage.DecryptError, UnicodeDecodeError):
-        raise KeyProblem(
-            f"the passphrase does not open {where}", hint=f"again, with the right one (or {PASSPHRASE})"
-        ) from None
+    """The text of a passphrase-protected key file. Raises KeyProblem: wrong passphrase, or not such a file, or a work
+    factor that this machine is too slow for."""
+    for _ in range(MEASUREMENTS):
+        try:
+            return bytes(passphrase.decrypt(blob, phrase)).decode()
+        except (pyrage.DecryptError, UnicodeDecodeError) as error:
+            if "Excessive work" not in str(error):
+                raise KeyProblem(
+                    f"the passphrase does not open {where}", hint=f"again, with the right one (or {PASSPHRASE})"
+                ) from None
+    raise KeyProblem(
+        f"{where} was sealed on a machine more than 16 times as fast as this one",
+        hint=f"by the program age, which does not mind: age -d {where} > KEYFILE; blackstart keys restore KEYFILE",
+    )
 
 
 def ask_passphrase(prompt: str, *, twice: bool = False) -> str:

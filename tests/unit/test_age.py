@@ -124,3 +124,29 @@ def test_only_its_own_key_opens_a_blob() -> None:
     assert age.decrypt(blob, other.identities + mine.identities) == b"data key"
     with pytest.raises(KeyProblem):
         age.decrypt(blob, other.identities)
+
+
+def test_a_busy_machine_opens_a_sealed_key_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyrage measures the machine for two milliseconds; another program that runs in them makes it look slow."""
+    key = age.generate()
+    sealed = age.seal(key, "correct horse").encode()
+    looks = [pyrage.DecryptError("Excessive work parameter for passphrase.\nIt would take long.")] * 2
+    really = age.passphrase.decrypt
+
+    def busy(blob: bytes, phrase: str) -> bytes:
+        if looks:
+            raise looks.pop()
+        return really(blob, phrase)
+
+    monkeypatch.setattr(age.passphrase, "decrypt", busy)
+    assert key.identities in age.unseal(sealed, "correct horse", "here")
+    assert looks == []
+
+
+def test_a_slow_machine_is_told_from_a_wrong_passphrase() -> None:
+    """With the real library: a file that asks for 2^40 rounds is refused before any is done."""
+    lines = bytes(pyrage.passphrase.encrypt(b"x", "correct horse")).split(b"\n")
+    lines[1] = lines[1].rsplit(b" ", 1)[0] + b" 40"
+    with pytest.raises(KeyProblem, match="times as fast") as caught:
+        age.unseal(b"\n".join(lines), "correct horse", "here")
+    assert "age -d here" in caught.value.hint

