@@ -15,6 +15,7 @@ from blackstart.cli.fleet import selected, selection_options
 from blackstart.cli.options import Options
 from blackstart.cloud.setup import Change, Setup
 from blackstart.cloud.wanted import ACCESS, Given, Wanted, settings, wanted
+from blackstart.cloud.watching import NewestRun, follow, newest_runs
 from blackstart.config import ClusterConfig, Workspace, load
 from blackstart.tools.age import find_key
 from blackstart.tools.cloud_run import why
@@ -57,10 +58,14 @@ def setup(options: Options, dry_run: bool, renew_secrets: bool, every: bool, mat
 
 @cloud.command()
 @click.option("--limit", default=5, show_default=True, type=click.IntRange(1), help="How many of each workspace.")
+@click.option("--wait", is_flag=True, help="Follow the newest run of each stack until all are done.")
 @selection_options
 @click.pass_obj
-def runs(options: Options, limit: int, every: bool, match: str, more: tuple[str, ...]) -> None:
+def runs(options: Options, limit: int, wait: bool, every: bool, match: str, more: tuple[str, ...]) -> None:
     """List the newest runs of each stack, with links; and who holds a workspace's lock."""
+    if wait:
+        _follow(options, list(_clusters(options, every, match, more)))
+        return
     clients: dict[str, TerraformCloud] = {}
     for ws, config in _clusters(options, every, match, more):
         place = settings(ws, config)
@@ -110,6 +115,23 @@ def _runs(client: TerraformCloud, organization: str, stack: str, limit: int) -> 
     found = client.list(f"workspaces/{workspace.id}/runs", **{"page[size]": str(limit)})
     for run in islice(found, limit):
         yield _row(stack, run, f"{base}/runs/{run.id}")
+
+
+def _follow(options: Options, clusters: Sequence[tuple[Workspace, ClusterConfig]]) -> None:
+    """One process for all of them, on the terms of the most patient cluster (`timeouts.remote_run`)."""
+    stacks: dict[Place, list[str]] = {}
+    for ws, config in clusters:
+        place = settings(ws, config)
+        stacks.setdefault((place.hostname, place.organization), []).extend(ws.stack_ids(config.state.layout))
+
+    def told(one: NewestRun, run: Thing) -> None:
+        row = _row(one.workspace, run, one.link)
+        click.echo(json.dumps(row) if options.output == "json" else _line(row))
+
+    seconds = max(config.timeouts.remote_run for _, config in clusters)
+    for (hostname, organization), names in stacks.items():
+        client = TerraformCloud(hostname, token(hostname))
+        follow(client, list(newest_runs(client, organization, names)), told, seconds)
 
 
 def _row(stack: str, run: Thing, link: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Peer:
     """The running server. Everything by which it can be told to fail is an attribute.
 
     `script` are the states that each new run shows, one after the other, instead of being carried out. Without a
-    `folder` nothing is kept.
+    `folder` nothing is kept. `limit`: requests a second above which it answers 429; `times`: when each came.
     """
 
     def __init__(self, ca: Path, server: Path, terraform: Path, folder: Path | None = None) -> None:
@@ -53,6 +54,8 @@ class Peer:
         self.store.started = self.worker.start
         self.faults: list[Fault] = []
         self.failed: list[str] = []
+        self.limit = 0
+        self.times: list[float] = []
         self.script: list[str] = []
         self.refuse_state_uploads = False
         self.requests: list[tuple[str, str, Any]] = []
@@ -110,6 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         signed = path.startswith("/_")
         body = raw if signed else json.loads(raw or b"null")
         self.peer.requests.append((self.command, path, body))
+        self._refuse_too_many()
         self._fail(f"{self.command} {path}")
         if not signed:
             self._require_headers(path, raw)
@@ -126,6 +130,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _routed(self, route: Callable[..., Any], names: tuple[str, ...], query: Json, body: Any) -> tuple[int, Any]:
         found = route(self.peer, routes.Call(names, query, body))
         return found if isinstance(found, tuple) else (200, found)
+
+    def _refuse_too_many(self) -> None:
+        peer, now = self.peer, time.monotonic()
+        with peer.store.lock:
+            peer.times.append(now)
+            if peer.limit and len(peer.times) > peer.limit and now - peer.times[-1 - peer.limit] < 1:
+                peer.failed.append(self.path)
+                wait = 1 - (now - peer.times[-peer.limit])
+                raise Refused(
+                    429, "too many requests", {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{wait:.3f}"}
+                )
 
     def _fail(self, request: str) -> None:
         """As told to, before anything is done."""

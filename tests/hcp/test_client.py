@@ -32,16 +32,16 @@ def test_a_429_is_waited_for_as_long_as_it_asks(peer: Peer) -> None:
     assert [one for one in paused if one > 0.2] == [0.7, 3.0]
 
 
-def test_at_most_30_requests_a_second(peer: Peer) -> None:
+def test_fewer_than_30_requests_a_second(peer: Peer) -> None:
     now = [0.0]
 
     def pause(seconds: float) -> None:
         now[0] += seconds
 
     cloud = TerraformCloud(peer.hostname, TOKEN, pause=pause, clock=lambda: now[0])
-    for _ in range(61):
+    for _ in range(59):
         cloud.find("workspaces/none")
-    assert now[0] == pytest.approx(2.0)
+    assert 2.0 <= now[0] < 2.1
 
 
 def test_a_post_that_may_have_been_carried_out_is_not_repeated(peer: Peer, cloud: TerraformCloud) -> None:

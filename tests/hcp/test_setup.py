@@ -144,6 +144,38 @@ def test_runs_are_listed_with_links(
     assert rows[1]["link"] == f"https://{peer.hostname}/app/acme/workspaces/one-flux/runs/{rows[1]['run']}"
 
 
+def test_the_newest_runs_are_followed_to_their_end(peer: Peer, call: Call, write: Callable[[str, str], None]) -> None:
+    write("one", "remote")
+    call("--cluster", "one", "cloud", "setup")
+    assert call("--cluster", "one", "cloud", "runs", "--wait") == (0, "", ""), "no run, nothing to wait for"
+    peer.store.versions["cv-1"] = {"status": "uploaded", "content": b""}
+    key = peer.store.make_run(peer.store.named("one-sops-age"), "cv-1", {}, ["planning", "planning", "applied"])
+    flux = peer.store.make_run(peer.store.named("one-flux"), "cv-1", {}, ["policy_override", "errored"])
+    code, out, err = call("--cluster", "one", "-o", "json", "cloud", "runs", "--wait")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["run"], row["status"]) for row in rows] == [
+        (key.id, "planning"),
+        (flux.id, "a policy failed softly: waits for an override"),
+        (flux.id, "errored"),
+        (key.id, "applied"),
+    ]
+    assert code == 4 and "1 runs did not end well" in err and f"/one-flux/runs/{flux.id}" in err
+    peer.store.workspaces.pop(peer.store.named("one-flux").id)
+    code, _, err = call("--cluster", "one", "cloud", "runs", "--wait")
+    assert code == 2 and "no workspace acme/one-flux" in err
+
+
+def test_runs_that_do_not_end_are_left_alone(peer: Peer, call: Call, write: Callable[[str, str], None]) -> None:
+    write("one", "remote")
+    call("--cluster", "one", "cloud", "setup")
+    peer.store.versions["cv-1"] = {"status": "uploaded", "content": b""}
+    run = peer.store.make_run(peer.store.named("one-flux"), "cv-1", {}, ["pending"])
+    with open("clusters/one.yaml", "a") as file:
+        file.write("timeouts: {remote_run: 1}\n")
+    code, _, err = call("--cluster", "one", "cloud", "runs", "--wait")
+    assert code == 5 and "one-flux: queued, position 1" in err and not run.canceled
+
+
 def test_another_backend_is_told(tmp_path: Path, call: Call) -> None:
     (tmp_path / "clusters").mkdir()
     text = CLUSTER.format(recipient=KEY.recipients[0], hostname="h", mode="local").partition("state:")[0]
