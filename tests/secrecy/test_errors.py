@@ -40,11 +40,15 @@ def telltale(tmp_path: Path) -> Path:
     return path
 
 
+def texts_of(error: BaseException) -> list[str]:
+    """The error, how it is shown, its traceback, what it carries."""
+    shown = render_error(error) if isinstance(error, BlackstartError) else ""
+    return [str(error), repr(error), shown, "".join(traceback.format_exception(error)), repr(vars(error))]
+
+
 def clean(error: BaseException, *more: str) -> None:
     """Neither the error, nor how it is shown, nor its traceback holds the key."""
-    shown = render_error(error) if isinstance(error, BlackstartError) else ""
-    texts = [str(error), repr(error), shown, "".join(traceback.format_exception(error)), repr(vars(error)), *more]
-    assert [form for text in texts for form in SECRET.forms_in(text.encode())] == []
+    assert [form for text in (*texts_of(error), *more) for form in SECRET.forms_in(text.encode())] == []
 
 
 @pytest.mark.parametrize("call", [Terraform.init, Terraform.apply, Terraform.destroy, Terraform.pull, Terraform.plan])

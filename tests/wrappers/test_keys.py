@@ -100,6 +100,12 @@ def test_new_makes_a_key_that_sops_uses(root: Path, call: Keys, sops: Sops) -> N
     assert own in call("show", output="text")
 
 
+def test_new_takes_the_cluster_after_the_command_too(root: Path, call: Keys) -> None:
+    made = call("new", "--cluster", "other")
+    assert (root / "keys/other.pub").read_text() == made["recipient"] + "\n"
+    assert not (root / "keys/mine.agekey").exists()
+
+
 def test_new_with_a_break_glass_recipient_and_never_twice(root: Path, call: Keys) -> None:
     spare = age.generate().recipients[0]
     made = call("new", "--recipient", spare)
