@@ -10,13 +10,10 @@ import json
 from dataclasses import dataclass
 
 from blackstart.config.model import Existing
+from blackstart.config.pairs import VERSIONS
 from modules.cdktf import DataResource, HelmProvider, HelmProviderKubernetes, KubernetesProvider, TerraformStack
 from modules.place import Place
 
-VERSIONS = {
-    "builtin": {"kubernetes": "1.13.4", "helm": "1.3.2"},
-    "registry": {"kubernetes": ">= 3.2.1, < 4.0.0", "helm": ">= 3.1.2, < 4.0.0"},
-}
 TERRAFORM = ">= 1.11.0"
 
 

@@ -13,6 +13,7 @@ import click
 from blackstart import toolchain
 from blackstart.cli.fleet import selected, selection_options
 from blackstart.cli.options import Options
+from blackstart.cli.provider_lock import ensure_provider_lock
 from blackstart.cloud.setup import Change, Setup
 from blackstart.cloud.wanted import ACCESS, Given, Wanted, settings, wanted
 from blackstart.cloud.watching import NewestRun, follow, newest_runs
@@ -41,11 +42,15 @@ def cloud() -> None:
 def setup(options: Options, dry_run: bool, renew_secrets: bool, every: bool, match: str, more: tuple[str, ...]) -> None:
     """Make projects, workspaces, variables and run triggers as the cluster files say; shows the difference first."""
     by_place: dict[Place, list[Wanted]] = {}
+    elsewhere = False
     for ws, config in _clusters(options, every, match, more):
         place = settings(ws, config)
+        elsewhere = elsewhere or config.state.runs_remotely
         version = toolchain.version("terraform")
         found = wanted(ws, config, _given(ws, config), version)
         by_place.setdefault((place.hostname, place.organization), []).extend(found)
+    if elsewhere and not dry_run:
+        ensure_provider_lock(options.root)
     for (hostname, organization), workspaces in by_place.items():
         it = Setup(TerraformCloud(hostname, token(hostname)), organization, renew=renew_secrets)
         changes = it.changes(workspaces)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from blackstart.cli.options import Options
+from blackstart.cli.provider_lock import ensure_provider_lock
 from blackstart.cli.running import one_cluster
 from blackstart.synth import read, run_app
 from blackstart.synth import synth as make
@@ -23,6 +24,8 @@ def synth(options: Options, commit_to: Path | None) -> None:
     """Make the Terraform stacks; prints the folder of each, in the order they are applied."""
     ws, config = one_cluster(options)
     if commit_to:
+        if config.providers == "registry":
+            ensure_provider_lock(ws.root)
         run_app(ws.root, ws.cluster, commit_to.absolute())
     manifest = read(commit_to, ws.cluster) if commit_to else make(ws, config)
     for stack in manifest.stacks:

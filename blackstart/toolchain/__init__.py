@@ -9,7 +9,7 @@ from blackstart.toolchain.charts import FluxCharts, configured_versions, install
 from blackstart.toolchain.finding import Program, find
 from blackstart.toolchain.installing import install
 from blackstart.toolchain.pins import pins
-from blackstart.toolchain.providers import Pair, lock_file, terraformrc
+from blackstart.toolchain.providers import Pair, lock_file, lock_registry, terraformrc
 
 __all__ = [
     "FluxCharts",
@@ -20,6 +20,7 @@ __all__ = [
     "install",
     "listing",
     "lock_file",
+    "lock_registry",
     "path",
     "terraformrc",
     "version",

@@ -1,13 +1,16 @@
-"""Where terraform takes its providers from: its CLI configuration, and the dependency lock of the builtin pair."""
+"""Where terraform takes its providers from: its CLI configuration, and the dependency locks of both pairs."""
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from blackstart.config.cache import REGISTRY_LOCK, builtin_lock, builtin_mirror, cache
+from blackstart.config.pairs import VERSIONS
 from blackstart.errors import MissingTool
 from blackstart.toolchain.finding import find
 from blackstart.toolchain.pins import FOLDER, pins, this_platform
@@ -16,7 +19,8 @@ from blackstart.tools.process import Command, run
 
 Pair = Literal["builtin", "registry"]
 BUILTIN = ("terraform-provider-kubernetes", "terraform-provider-helm")
-LOCK_SECONDS = 120.0
+LOCK_SECONDS = 300.0  # the registry's pair is fetched for every platform
+PLATFORMS = ("linux_amd64", "linux_arm64", "darwin_amd64", "darwin_arm64")
 
 
 def terraformrc(pair: Pair) -> Path:
@@ -38,17 +42,36 @@ def lock_file(pair: Pair) -> Path:
 
 def make_lock(staging: Path) -> str:
     """Let terraform hash the builtin pair, once; returns where the lock came from."""
+    sources = {name: pins()[name].mirror.rsplit("/", 1)[1] for name in BUILTIN}
+    wanted = {short: pins()[name].version for name, short in sources.items()}
+    flags = (f"-fs-mirror={builtin_mirror()}", f"-platform={this_platform()}")
+    write(_hashed(staging / "lock", wanted, flags), builtin_lock())
+    return "made by terraform providers lock"
+
+
+def lock_registry(root: Path) -> bool:
+    """Let terraform hash the registry's pair into the repository `root`, to be committed; False when that is done.
+
+    For every platform: a remote run's is linux_amd64, whatever this machine is. Raises CommandFailed when the
+    registry (or the folder BLACKSTART_REGISTRY_MIRROR) does not have it.
+    """
+    if (root / REGISTRY_LOCK).is_file():
+        return False
+    mirror = os.environ.get("BLACKSTART_REGISTRY_MIRROR", "")
+    flags = [f"-platform={one}" for one in PLATFORMS] + ([f"-fs-mirror={mirror}"] if mirror else [])
+    with tempfile.TemporaryDirectory(prefix="blackstart-lock-") as folder:
+        write(_hashed(Path(folder), VERSIONS["registry"], flags), root / REGISTRY_LOCK)
+    return True
+
+
+def _hashed(folder: Path, versions: Mapping[str, str], flags: Sequence[str]) -> str:
+    """The lock file that `terraform providers lock` makes in an empty folder for hashicorp's providers."""
     terraform = find(pins()["terraform"])
     if terraform is None or terraform.path is None:
         raise MissingTool("there is no terraform to lock the providers with", hint="blackstart toolchain install")
-    sources = {name: pins()[name].mirror.rsplit("/", 1)[1] for name in BUILTIN}
-    wanted = {
-        short: {"source": f"hashicorp/{short}", "version": pins()[name].version} for name, short in sources.items()
-    }
-    folder = staging / "lock"
+    wanted = {name: {"source": f"hashicorp/{name}", "version": version} for name, version in versions.items()}
     write(json.dumps({"terraform": {"required_providers": wanted}}), folder / "main.tf.json")
-    argv = ("providers", "lock", f"-fs-mirror={builtin_mirror()}", f"-platform={this_platform()}")
     env = {"CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": str(terraformrc("builtin"))}
-    run(Command((str(terraform.path), *argv), cwd=folder, env=env, timeout=LOCK_SECONDS))
-    write((folder / ".terraform.lock.hcl").read_text(), builtin_lock())
-    return "made by terraform providers lock"
+    argv = (str(terraform.path), "providers", "lock", "-no-color", *flags)
+    run(Command(argv, cwd=folder, env=env, timeout=LOCK_SECONDS))
+    return (folder / ".terraform.lock.hcl").read_text()

@@ -7,6 +7,7 @@ from blackstart import toolchain
 from blackstart.tools.terraform_cloud import TerraformCloud
 from tests.hcp import tls
 from tests.hcp.peer import TOKEN, Peer
+from tests.hcp.registry import mirror
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,12 @@ def peer(
     monkeypatch.setenv("SSL_CERT_FILE", str(running.ca))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A provider mirror in the place of the registry."""
+    return mirror(tmp_path_factory.mktemp("registry"))
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from blackstart.config.cache import builtin_lock
+from blackstart.config.pairs import VERSIONS
 
 Json = dict[str, Any]
 MODERN = re.compile(r"\bkubernetes_(namespace|secret|config_map)_v1\b")
 LEGACY = re.compile(r"\bkubernetes_(namespace|secret|config_map)\b")
-VERSIONS = {"kubernetes": "1.13.4", "helm": "1.3.2"}
 
 
 def older(text: str) -> str:
@@ -37,7 +37,7 @@ def translate(folder: Path) -> None:
     for path in folder.glob("*.tf.json"):
         stack: Json = json.loads(older(path.read_text()))
         for name, provider in stack.get("terraform", {}).get("required_providers", {}).items():
-            provider["version"] = VERSIONS[name]
+            provider["version"] = VERSIONS["builtin"][name]
         for secret in stack.get("resource", {}).get("kubernetes_secret", {}).values():
             secret.pop("data_wo_revision")
             secret["data"] = secret.pop("data_wo")

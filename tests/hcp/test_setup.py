@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from blackstart.__main__ import run
+from blackstart.config.cache import REGISTRY_LOCK
 from blackstart.tools.age import generate
 from blackstart.tools.cloud_token import variable
 from blackstart.tools.terraform_cloud import TerraformCloud
 from tests.hcp.peer import TOKEN, Peer
+from tests.hcp.registry import PAIR
 
 KEY = generate()
 CLUSTER = """
@@ -38,9 +42,16 @@ def write(peer: Peer, tmp_path: Path) -> Callable[[str, str], None]:
 
 
 @pytest.fixture
-def call(peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(
+    peer: Peer,
+    registry: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Call:
     """Runs `blackstart ARGS`; gives exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BLACKSTART_REGISTRY_MIRROR", str(registry))
     monkeypatch.setenv(variable(peer.hostname), TOKEN)
     monkeypatch.setenv("SOPS_AGE_KEY", KEY.identities)
     for name, value in (("HOST", "https://k8s.example.test"), ("TOKEN", "of-the-api"), ("CLUSTER_CA_CERT_DATA", "PEM")):
@@ -79,6 +90,25 @@ def test_setup_shows_makes_and_then_has_nothing_to_do(
     assert (code, again) == (0, "") and "nothing to do" in err
     assert {method for method, _, _ in peer.requests} == {"GET"}
     assert len(peer.requests) <= 2 * 3 + 2
+
+
+def test_the_providers_are_locked_for_the_machines_of_the_runs(
+    call: Call, write: Callable[[str, str], None], registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("one", "remote")
+    lock = Path(REGISTRY_LOCK)
+    monkeypatch.setenv("BLACKSTART_REGISTRY_MIRROR", str(registry.parent))
+    code, _, err = call("--cluster", "one", "cloud", "setup")
+    assert code == 0 and f"! no {REGISTRY_LOCK}: runs elsewhere take the newest" in err and not lock.exists()
+    monkeypatch.setenv("BLACKSTART_REGISTRY_MIRROR", str(registry))
+    code, _, err = call("--cluster", "one", "cloud", "setup")
+    assert code == 0 and f"+ {REGISTRY_LOCK}: commit it" in err
+    for name, version in PAIR.items():
+        content = hashlib.sha256(f"{name} for linux_amd64".encode()).hexdigest()
+        listed = f"{content}  terraform-provider-{name}_v{version}\n"
+        assert f'"h1:{base64.b64encode(hashlib.sha256(listed.encode()).digest()).decode()}"' in lock.read_text()
+    before = lock.read_text()
+    assert REGISTRY_LOCK not in call("--cluster", "one", "cloud", "setup")[2] and lock.read_text() == before
 
 
 def test_what_was_changed_by_hand_is_put_right(peer: Peer, call: Call, write: Callable[[str, str], None]) -> None:

@@ -84,11 +84,29 @@ def test_the_bindings_are_imported_without_their_slow_init(tmp_path: Path) -> No
 
 
 def test_synth_can_write_a_tree_to_commit(fresh_checkout: Path, installed: None) -> None:
+    """The same bytes each time, and with the lock of the registry's providers in each stack that has any."""
+    lock = fresh_checkout / "toolchain" / "locks" / "registry.terraform.lock.hcl"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("# hashes of all platforms\n")
     argv = [sys.executable, "-m", "blackstart", "--cluster", "hcp", "synth", "--commit-to", "vcs"]
     first = run(argv, cwd=fresh_checkout, capture_output=True, text=True, timeout=120)
     assert first.returncode == 0, first.stderr
     assert first.stdout.split() == [f"vcs/stacks/hcp-{part}" for part in ("cluster", "sops-age", "flux")]
     before = {path: path.read_bytes() for path in (fresh_checkout / "vcs").rglob("*") if path.is_file()}
     assert len(before) > 5
+    assert (fresh_checkout / "vcs/stacks/hcp-flux/.terraform.lock.hcl").read_text() == lock.read_text()
     run(argv, cwd=fresh_checkout, capture_output=True, timeout=120, check=True)
     assert {path: path.read_bytes() for path in (fresh_checkout / "vcs").rglob("*") if path.is_file()} == before
+
+
+def test_what_needs_this_machine_is_refused_in_a_remote_run(fresh_checkout: Path, installed: None) -> None:
+    """By the synth itself, wherever a later stack would put it: here the gate of the single layout."""
+    file = fresh_checkout / "clusters" / "hcp.yaml"
+    file.write_text(file.read_text().replace("backend: cloud", "backend: cloud, layout: single"))
+    run_app(fresh_checkout, "hcp", fresh_checkout / "out")
+    wiring = fresh_checkout / "stacks" / "single.py"
+    wiring.write_text(wiring.read_text().replace("if not place.config.state.runs_remotely", "if place"))
+    with pytest.raises(CommandFailed) as caught:
+        run_app(fresh_checkout, "hcp", fresh_checkout / "out")
+    assert "has to run on this machine, and its runs are elsewhere" in caught.value.tail
+    assert caught.value.hint == "state.cloud.execution: local"
