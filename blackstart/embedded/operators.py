@@ -25,11 +25,13 @@ AGAIN = 15.0
 
 
 def sources(release: Object) -> tuple[str, ...]:
-    """The URLs of its CRDs; none for a release without them, or whose chart has no version (the bundled ones)."""
+    """The URLs of its CRDs; none for a release without them, or whose chart has no version (the bundled ones).
+
+    For no version the API puts `*` (helm-controller, spec v2, "Chart template").
+    """
     urls = str((release["metadata"].get("annotations") or {}).get(SOURCES, "")).split()
-    version = release["spec"].get("chart", {}).get("spec", {}).get("version")
-    pinned = [url for url in urls if version or "{version}" not in url]
-    return tuple(url.replace("{version}", str(version)) for url in pinned)
+    version = str(release["spec"].get("chart", {}).get("spec", {}).get("version") or "*")
+    return tuple(url.replace("{version}", version) for url in urls if version != "*" or "{version}" not in url)
 
 
 def fetch(url: str) -> list[Object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from blackstart.report.drills import LIMITS
 from tests.desk import Desk
 
 LAYERS = ["controllers", "certs", "apps"]
@@ -35,6 +36,8 @@ def test_the_report_has_the_contract_s_fields(ready: Desk) -> None:
     fields = {"command", "cluster", "commit", "started", "finished", "seconds", "outcome", "phases", "verified"}
     assert fields <= set(first)
     assert first["outcome"] == "ready"
+    said = [note for note in first["notes"] if "simulated" in note or "CRDs" in note]  # type: ignore[attr-defined]
+    assert said == [LIMITS]  # the bundled charts are made for simulated pods: nothing more is simulated for them
     assert first["verified"] == {"layers": 3, "secrets": 7}
     names = [phase["name"] for phase in first["phases"]]  # type: ignore[attr-defined]
     assert [name for name in names if name in ("cluster", "sops-age", "flux", "layers")] == [

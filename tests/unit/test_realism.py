@@ -199,7 +199,7 @@ def release(version: str | None, *urls: str) -> dict[str, Any]:
 def test_the_source_of_crds_is_pinned_as_the_chart_is() -> None:
     urls = ("https://x/v{version}/a.yaml", "https://x/b.yaml")
     assert operators.sources(release("1.2.3", *urls)) == ("https://x/v1.2.3/a.yaml", "https://x/b.yaml")
-    assert operators.sources(release(None, urls[0])) == ()
+    assert operators.sources(release(None, urls[0])) == operators.sources(release("*", urls[0])) == ()
     assert operators.sources({"metadata": {}, "spec": {}}) == ()
 
 
