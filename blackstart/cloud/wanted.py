@@ -98,8 +98,9 @@ def settings(ws: Workspace, config: ClusterConfig) -> Cloud:
 
 def _variables(part: str, config: ClusterConfig, given: Given) -> tuple[Variable, ...]:
     """`part` is the stack's; one that holds the whole cluster needs all."""
+    where = given.access.get("KUBE_HOST", "the cluster's API")
     found = [
-        Variable(name, given.access[name], "env", name == "KUBE_TOKEN", f"{OURS}: how the cluster's API is reached")
+        Variable(name, given.access[name], "env", name == "KUBE_TOKEN", f"{OURS}: how {where} is reached")
         for name in ACCESS
         if given.access.get(name)
     ]

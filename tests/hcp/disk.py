@@ -13,7 +13,7 @@ from typing import Any
 from tests.hcp.store import Run, Store, Workspace
 
 Json = dict[str, Any]
-PARTS = {"plan", "decided", "logs", "states"}
+PARTS = {"plan", "decided", "over", "logs", "states"}
 
 
 def save(store: Store, folder: Path) -> None:

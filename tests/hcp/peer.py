@@ -3,9 +3,11 @@ out remote runs. What it does not have: users, teams, policies of its own, cost 
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import ssl
+import tarfile
 import threading
 import time
 import traceback
@@ -17,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.hcp import disk, routes
-from tests.hcp.store import Refused, Store
+from tests.hcp.store import Refused, Run, Store
 from tests.hcp.worker import Worker
 
 TOKEN = "peer-token-of-a-test"
@@ -75,6 +77,18 @@ class Peer:
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def commit(self, tree: Path, workspace: str, directory: str) -> Run:
+        """What a push does to a workspace that is driven from Git: a run from its working directory in the tree."""
+        found = self.store.named(workspace)
+        found.attributes["working-directory"] = directory
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            tar.add(tree, ".")
+        with self.store.lock:
+            made = self.store.new("cv")
+            self.store.versions[made] = {"status": "uploaded", "content": packed.getvalue()}
+            return self.store.make_run(found, made, {"auto-apply": True, "message": "a commit"}, [])
 
     def asked(self, method: str, pattern: str) -> list[Any]:
         """The bodies of the requests that match."""

@@ -54,6 +54,7 @@ class Run:
     counts: dict[str, int] = field(default_factory=dict)
     plan: Json = field(default_factory=dict)
     decided: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
     canceled: bool = False
 
     @property

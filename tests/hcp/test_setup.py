@@ -111,7 +111,9 @@ def test_the_providers_are_locked_for_the_machines_of_the_runs(
     assert REGISTRY_LOCK not in call("--cluster", "one", "cloud", "setup")[2] and lock.read_text() == before
 
 
-def test_what_was_changed_by_hand_is_put_right(peer: Peer, call: Call, write: Callable[[str, str], None]) -> None:
+def test_what_was_changed_by_hand_is_put_right(
+    peer: Peer, call: Call, write: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write("one", "remote")
     call("--cluster", "one", "cloud", "setup")
     peer.store.named("one-flux").attributes["execution-mode"] = "local"
@@ -122,6 +124,9 @@ def test_what_was_changed_by_hand_is_put_right(peer: Peer, call: Call, write: Ca
         "~ workspace one-flux: execution-mode local → remote",
         "+ run trigger one-sops-age → one-flux",
     ]
+    monkeypatch.setenv("KUBE_HOST", "https://another.example.test")
+    code, shown, _ = call("--cluster", "one", "cloud", "setup")
+    assert "~ one-flux: sensitive variable KUBE_TOKEN" in shown, "the token of another cluster is another one"
     code, shown, _ = call("--cluster", "one", "cloud", "setup", "--renew-secrets")
     assert "~ one-sops-age: sensitive variable age_key" in shown and "KUBE_HOST" not in shown
 

@@ -63,6 +63,7 @@ class Worker:
                 finally:
                     run.logs = {name: log + b"\x03" for name, log in run.logs.items()}
                     self._store.save()
+                    run.over.set()
 
     def _may_begin(self, run: Run, workspace: Workspace) -> bool:
         served = workspace.attributes["execution-mode"] != "agent" or workspace.pool in self._store.agents
