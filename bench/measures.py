@@ -66,17 +66,6 @@ def evidence(bed: Bed, scenario: str) -> float:
     return max(times) - min(times)
 
 
-def three_over_one(bed: Bed, one: float) -> float:
-    """Three clusters by one `up --all`, over the time of one."""
-    text = (bed.repository / "clusters" / f"{bed.cluster}.yaml").read_text()
-    others = [f"{bed.cluster}-{number}" for number in (2, 3)]
-    for name in others:
-        (bed.repository / "clusters" / f"{name}.yaml").write_text(text)
-        key = (bed.repository / "keys" / f"{bed.cluster}.agekey").read_bytes()
-        (bed.repository / "keys" / f"{name}.agekey").write_bytes(key)
-    return seconds(lambda: bed.good("up", "--all")) / one
-
-
 class Peak:
     """The largest resident memory of processes whose command line holds a text, sampled while the block runs."""
 

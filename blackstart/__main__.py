@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from itertools import pairwise
 
 import click
 
@@ -58,13 +59,21 @@ def _bug() -> int:
 
 
 def _shown(error: BlackstartError, args: list[str]) -> int:
-    from blackstart.show import show_error
+    from blackstart.show import addressed, show_error
     from blackstart.tools.process import redact
 
     if "--debug" in args:
         click.echo(redact(traceback.format_exc()), err=True)
+    error.hint = addressed(error.hint, _cluster(args))
     show_error(error)
     return error.exit_code
+
+
+def _cluster(args: list[str]) -> str:
+    """The one cluster that a command line names; blank for none and for many."""
+    words = " ".join(args).replace("--cluster=", "--cluster ").split()
+    named = {after for word, after in pairwise(words) if word == "--cluster"}
+    return named.pop() if len(named) == 1 else ""
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from blackstart.report.closing import shown
 
 ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")
 
+COMMAND = re.compile(
+    r"\bblackstart (?=(?:up|down|recover|status|check|plan|synth|drill|report|kubeconfig|keys|cloud|config)\b)"
+)
+
 
 def render_error(error: BlackstartError, *, step: str = "", seconds: float | None = None) -> str:
     """The error as text for people (screens.md); `step` is where it happened, `seconds` how far into it."""
@@ -22,6 +26,11 @@ def render_error(error: BlackstartError, *, step: str = "", seconds: float | Non
     facts = _facts(error)
     blocks += ["", *(f"  {name:<7}  {value}" for name, value in facts)] if facts else []
     return "\n".join(blocks)
+
+
+def addressed(hint: str, cluster: str) -> str:
+    """A hint whose commands are about `cluster`: pasted as they are they would work on the default one."""
+    return COMMAND.sub(f"blackstart --cluster {cluster} ", hint) if cluster not in ("", "local") else hint
 
 
 def show_error(error: BlackstartError, *, step: str = "", seconds: float | None = None) -> None:

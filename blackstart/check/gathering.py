@@ -18,6 +18,7 @@ from blackstart.check.sealed import KeyLook
 from blackstart.config import ClusterConfig, Workspace
 from blackstart.config.load import read_yaml
 from blackstart.config.model import K3s
+from blackstart.embedded.lifecycle import require_git_port
 from blackstart.errors import BlackstartError, ConfigError, MissingTool
 from blackstart.gates.key import recipients_in
 from blackstart.layers import Exported, Wiring, wiring
@@ -174,11 +175,12 @@ def _tools(config: ClusterConfig) -> Mapping[str, Problem]:
 
 
 def _provider(subject: Subject) -> Problem | None:
-    """The provider's own probe: can it tell whether its cluster exists."""
-    if subject.fast:
-        return None
+    """The provider's own probe: can it tell whether its cluster exists; and can an embedded one listen."""
     try:
-        provider(subject.ws, _impatient(subject.config)).exists()
+        if subject.config.provider == "embedded" and subject.config.git.is_worktree:
+            require_git_port(subject.ws)
+        if not subject.fast:
+            provider(subject.ws, _impatient(subject.config)).exists()
     except BlackstartError as error:
         return Problem(error.message, error.hint)
     return None

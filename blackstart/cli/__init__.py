@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from blackstart import __version__
-from blackstart.cli.options import Options
+from blackstart.cli.options import Options, with_cluster
 
 COMMANDS = {
     "init": "Scaffold a cluster file, its key, .sops.yaml and wiring.",
@@ -30,6 +30,15 @@ COMMANDS = {
 }
 
 
+ABOUT_NO_CLUSTER = ("init", "toolchain", "schema")
+BEGINNING = """\b
+Begin:             make up installs what is missing, then runs blackstart up
+After a disaster:  blackstart recover --dry-run shows what was found and what it would do
+Rehearse:          blackstart drill
+Errors end with a hint: the next command. Exit codes and every option: docs/cli.md
+"""
+
+
 class LazyGroup(click.Group):
     """Knows its commands by name, imports `blackstart.cli.<name>` when one is called."""
 
@@ -43,7 +52,22 @@ class LazyGroup(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         found = getattr(importlib.import_module(f"blackstart.cli.{cmd_name}"), cmd_name)
-        return found if isinstance(found, click.Command) else None
+        if not isinstance(found, click.Command):
+            return None
+        return found if cmd_name in ABOUT_NO_CLUSTER else with_cluster(found)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with; a name that is nearly right gets a hint."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            guess = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(error.message + guess, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list for `--help`, without importing anything."""
@@ -52,12 +76,18 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"auto_envvar_prefix": "BLACKSTART", "help_option_names": ["-h", "--help"]}
+    cls=LazyGroup,
+    epilog=BEGINNING,
+    context_settings={"auto_envvar_prefix": "BLACKSTART", "help_option_names": ["-h", "--help"]},
 )
 @click.option(
-    "--cluster", "clusters", multiple=True, envvar="BLACKSTART_CLUSTER", help="Which cluster (default: local)."
+    "--cluster",
+    "clusters",
+    multiple=True,
+    envvar="BLACKSTART_CLUSTER",
+    help="Which cluster (default: local), also after the command.",
 )
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="What stdout is for.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="For people, or NDJSON.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(__version__)
 @click.pass_context

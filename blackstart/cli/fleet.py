@@ -68,7 +68,7 @@ def work(options: Options, command: Sequence[str], selection: Selection, rollout
         outcomes = Fleet(options.root, command, rollout, audience).work(clusters)
     finally:
         close()
-    _finish(options, GOOD[command[0]], outcomes)
+    _finish(options, GOOD[command[0]], outcomes, drawn=isinstance(audience, _Drawn))
 
 
 def look(options: Options, command: Sequence[str], selection: Selection, max_parallel: int) -> None:
@@ -110,24 +110,31 @@ def _first_problem(one: Outcome) -> str:
     return next(iter([*stacks, *filter(None, [said.get("error")]), *layers]), one.message)
 
 
-def _finish(options: Options, good: str, outcomes: Sequence[Outcome]) -> None:
+def _finish(options: Options, good: str, outcomes: Sequence[Outcome], *, drawn: bool = False) -> None:
     if options.output == "json":
         for one in outcomes:
             if one.code < 0:
                 _tell_outcome(one)
     else:
-        click.echo(table(outcomes, good), err=True)
+        click.echo(table(outcomes, good, drawn=drawn), err=True)
     sys.exit(worst(outcomes))
 
 
-def table(outcomes: Sequence[Outcome], good: str) -> str:
-    """One line a cluster, with the next command for those that failed, then how many are `good`."""
+def table(outcomes: Sequence[Outcome], good: str, *, drawn: bool = False) -> str:
+    """One line a cluster, with log and next command for those that failed, then how many are `good`.
+
+    Those that are good are left out where they have been `drawn` just above.
+    """
     width = max((len(one.cluster) for one in outcomes), default=0)
     lines: list[str] = []
     for one in outcomes:
+        if drawn and one.code == 0:
+            continue
         sign = "✔" if one.code == 0 else "·" if one.code < 0 else "✘"
         lines.append(f" {sign} {one.cluster:<{width}}  {_words(one, good)}")
-        lines += [f"   {'':<{width}}  Hint  {clean(one.hint)}"] if one.hint else []
+        if one.code > 0:
+            facts = (("log", shown(one.log) if one.log else ""), ("Hint", clean(one.hint)))
+            lines += [f"   {'':<{width}}  {name:<4}  {text}" for name, text in facts if text]
     count = sum(one.code == 0 for one in outcomes)
     return "\n".join([*lines, f"{count} of {len(outcomes)} {good}"])
 
@@ -135,16 +142,15 @@ def table(outcomes: Sequence[Outcome], good: str) -> str:
 def _words(one: Outcome, good: str) -> str:
     if one.code == 0:
         return good
-    where = f"  log {shown(one.log)}" if one.log else ""
     code = f"exit {one.code}: " if one.code > 0 else ""
-    return f"{code}{clean(one.message)}{where}"
+    return f"{code}{clean(one.message)}"
 
 
 def _audience(options: Options, command: str, clusters: Sequence[str]) -> tuple[Audience, Callable[[], None]]:
     if options.output == "json":
         return _Json(), lambda: None
     if sys.stderr.isatty():
-        drawn = FleetTable(f"{command} · {len(clusters)} clusters", clusters)
+        drawn = FleetTable(command, clusters)
         return _Drawn(drawn, GOOD[command]), drawn.close
     return _Plain(), lambda: None
 

@@ -35,7 +35,11 @@ from blackstart.steps.run import Run
 @rollout_options
 @click.pass_obj
 def recover(options: Options, /, ref: str, every: bool, match: str, more: tuple[str, ...], **rest: Any) -> None:
-    """Reach the same end state from any starting point."""
+    """Reach the same end state from any starting point.
+
+    Looks first, changing nothing, and shows evidence, verdict and plan; then asks. Exit code 8: refused, since nothing
+    proves that the cluster is lost, or that it is yours (docs/recovery.md).
+    """
     asked = {name: rest.pop(name) for name in ("yes", "dry_run", "assume_lost", "skipped")}
     chosen = selected(options, every, match, more)
     if chosen.is_fleet:

@@ -20,7 +20,10 @@ from blackstart.status import status as look
 @parallel_option
 @click.pass_context
 def status(ctx: click.Context, wait: bool, every: bool, match: str, more: tuple[str, ...], max_parallel: int) -> None:
-    """Look at every gate once; exit code 6 when something is not Ready."""
+    """Look at every gate once; exit code 6 when something is not Ready.
+
+    `-o json`: one document; of many clusters one a line, as soon as it is known.
+    """
     chosen = selected(ctx.obj, every, match, more)
     if chosen.is_fleet:
         statuses(ctx.obj, ["status", *(["--wait"] if wait else [])], chosen, max_parallel)

@@ -20,7 +20,11 @@ from blackstart.fleet import Rollout
 @rollout_options
 @click.pass_obj
 def up(options: Options, /, ref: str, dry_run: bool, every: bool, match: str, **rest: Any) -> None:
-    """Bring everything to Ready; a second run changes nothing."""
+    """Bring everything to Ready; a second run changes nothing.
+
+    From whatever is there: nothing, a run that was killed, a cluster that drifted. The commit is what Git has, not the
+    work tree. Many clusters at once: docs/fleet.md.
+    """
     more = rest.pop("more")
     chosen = selected(options, every, match, more)
     if chosen.is_fleet and dry_run:

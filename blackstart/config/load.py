@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from blackstart.config.model import ClusterConfig
+from blackstart.config.model import NAME, ClusterConfig
 from blackstart.errors import ConfigError
 
 DEFAULTS = "_defaults.yaml"
+PROVIDERS = ("embedded", "kind", "k3s", "existing")
 FALLBACK = "BLACKSTART_GIT_FALLBACK"
 """Set by `recover`, for itself and for the `main.py` that it runs: the source of the cluster file is lost."""
 
@@ -32,6 +34,8 @@ def load(root: Path, name: str) -> ClusterConfig:
     Raises ConfigError with every problem, each with file and line.
     """
     path = root / "clusters" / f"{name}.yaml"
+    if not re.fullmatch(NAME, name):
+        raise ConfigError(f"{name!r} is no name for a cluster", hint=f"small letters, digits, hyphens: {NAME}")
     if not path.is_file():
         known = ", ".join(names(root)) or "none yet"
         raise ConfigError(
@@ -58,17 +62,18 @@ def _by_fallback(config: ClusterConfig) -> ClusterConfig:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping that knows its lines. Raises ConfigError with file and line."""
+    shown = f"{path.parent.name}/{path.name}"
     try:
         data = YAML(typ="rt").load(path.read_text())
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path.name}:{line}: not YAML: {error.problem}", hint=f"edit {path.name}") from None
+        raise ConfigError(f"{shown}:{line}: not YAML: {error.problem}", hint=f"edit {shown}") from None
     except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name}:1: not YAML: {error}", hint=f"edit {path.name}") from None
+        raise ConfigError(f"{shown}:1: not YAML: {error}", hint=f"edit {shown}") from None
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise ConfigError(f"{path.name}:1: not a mapping of keys", hint="its shape: blackstart schema")
+        raise ConfigError(f"{shown}:1: not a mapping of keys", hint="its shape: blackstart schema")
     return data
 
 
@@ -108,13 +113,22 @@ def holds(data: Any, where: Sequence[int | str]) -> bool:
 
 def _problem(files: Sequence[tuple[str, Any]], detail: Any) -> str:
     where = detail["loc"]
-    place = [part for part in where if part not in ("embedded", "kind", "k3s", "existing")]
+    place = [part for part in where if part not in PROVIDERS]
     dotted = ".".join(str(part) for part in place)
     shown, data = next((one for one in files if holds(one[1], place)), files[0])
     text = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         text = f"unknown key{_nearest(where)}"
+    elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        dotted, text = f"{dotted}.provider", _provider(detail["ctx"].get("tag", ""))
     return f"{shown}:{line_of(data, where)}: {dotted or 'file'}: {text}"
+
+
+def _provider(given: str) -> str:
+    close = difflib.get_close_matches(given, PROVIDERS, n=1, cutoff=0.5)
+    guess = f"; did you mean {close[0]}?" if close else ""
+    what = f"no provider {given}{guess}" if given else "it is missing"
+    return f"{what} (there are {', '.join(PROVIDERS)})"
 
 
 def _nearest(where: tuple[int | str, ...]) -> str:

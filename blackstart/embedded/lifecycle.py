@@ -44,7 +44,7 @@ def create(ws: Workspace, config: ClusterConfig) -> None:
     place = Place(ws)
     place.make()
     processes.end_orphans(place, control_plane.COMPONENTS)
-    _require_git_port(place)
+    require_git_port(ws)
     _publish_head(ws, config)
     control_plane.create(place)
     kubeconfig = control_plane.kubeconfig(place)
@@ -128,26 +128,25 @@ def _logs(place: Place) -> str:
     return f"see {place.cluster / 'logs'}"
 
 
-def _require_git_port(place: Place) -> None:
-    port = git_port(place.ws.cluster)
-    if processes.supervisor(place) or is_free(port):
+def require_git_port(ws: Workspace) -> None:
+    """Raises ConfigError when somebody else listens where the Git server of this cluster is to listen."""
+    port = git_port(ws.cluster)
+    if is_free(port):
         return
+    pid = _listener(port)
+    if pid in {process.pid for process in processes.running(Place(ws))}:
+        return
+    who = f"{psutil.Process(pid).name()} (pid {pid})" if pid and psutil.pid_exists(pid) else "another program"
     raise ConfigError(
-        f"port 127.0.0.1:{port}, where the Git server of {place.ws.cluster} listens, is taken by {_listener(port)}",
+        f"port 127.0.0.1:{port}, where the Git server of {ws.cluster} listens, is taken by {who}",
         hint="stop that program, or choose another port: BLACKSTART_GIT_PORT=PORT blackstart up",
     )
 
 
-def _listener(port: int) -> str:
+def _listener(port: int) -> int | None:
+    """The process that listens on a port; None where the system does not tell."""
     try:
-        for connection in psutil.net_connections("tcp"):
-            if (
-                connection.status == psutil.CONN_LISTEN
-                and connection.laddr
-                and connection.laddr.port == port
-                and connection.pid
-            ):
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+        sockets = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
     except psutil.Error:
-        pass
-    return "another program"
+        return None
+    return next((one.pid for one in sockets if one.laddr and one.laddr.port == port), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blackstart.errors import MissingTool
 from blackstart.toolchain.charts import FluxCharts, configured_versions, installed_charts, known_charts
-from blackstart.toolchain.finding import Program, find
+from blackstart.toolchain.finding import Program, find, unfit
 from blackstart.toolchain.installing import install
 from blackstart.toolchain.pins import pins
 from blackstart.toolchain.providers import Pair, lock_file, lock_registry, terraformrc
@@ -40,7 +40,9 @@ def path(name: str) -> Path:
     found = find(pin)
     if found is None or found.path is None:
         wanted = f" ({pin.on_path})" if pin.on_path else f" {pin.version}"
-        raise MissingTool(f"{name}{wanted} is not installed", hint="install it with: make setup")
+        other = unfit(pin)
+        told = f"{other} does not fit{wanted}, and no other" if other else f"{name}{wanted}"
+        raise MissingTool(f"{told} is {'' if other else 'not '}installed", hint="install it with: make setup")
     return found.path
 
 

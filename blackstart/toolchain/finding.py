@@ -65,6 +65,13 @@ def _on_path(pin: Pin) -> Program | None:
     return Program(pin.name, str(version), "PATH", Path(found))
 
 
+def unfit(pin: Pin) -> str:
+    """What PATH has of a program in a version that does not fit, and where; blank when it has none."""
+    found = shutil.which(pin.name, path=_search_path()) if pin.on_path else None
+    version = _version_of(Path(found), pin.probe) if found else None
+    return f"{pin.name} {version} ({found})" if version else ""
+
+
 def _search_path() -> str:
     """PATH without this Python's own scripts: they stand for wheels, and start a second Python each time."""
     own = Path(sys.prefix) / "bin"

@@ -119,9 +119,11 @@ def test_the_table_says_why_and_where(play: Callable[..., tuple[Played, list[Out
     _, outcomes = play(Rollout(max_parallel=1, max_failures=1), b=6)
     lines = table(outcomes, "Ready").splitlines()
     assert lines[0].split() == ["✔", "a", "Ready"]
-    assert "exit 6: b broke" in lines[1] and ".blackstart/b/logs/up.log" in lines[1]
-    assert lines[2].split() == ["Hint", "look"]
-    assert "not begun: too many failures" in lines[3] and lines[-1] == "1 of 5 Ready"
+    assert "exit 6: b broke" in lines[1] and lines[2].split()[0] == "log"
+    assert lines[2].endswith(".blackstart/b/logs/up.log") and lines[3].split() == ["Hint", "look"]
+    assert "not begun: too many failures" in lines[4] and lines[-1] == "1 of 5 Ready"
+    drawn = table(outcomes, "Ready", drawn=True).splitlines()
+    assert drawn == lines[1:], "the good one stands in the live table above"
 
 
 def test_a_child_that_was_killed_has_an_exit_code(play: Callable[..., tuple[Played, list[Outcome]]]) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from blackstart.__main__ import _cluster
 from blackstart.errors import CommandFailed, ConfigError, GateTimeout
-from blackstart.show import clean, render_error, show_error
+from blackstart.show import addressed, clean, render_error, show_error
 
 
 def test_a_failed_command_shows_its_output_its_log_and_the_next_step(
@@ -58,3 +59,26 @@ def test_a_long_command_stays_one_line(capsys: pytest.CaptureFixture[str]) -> No
     captured = capsys.readouterr()
     assert captured.out == ""
     assert f"command  terraform {' '.join(['-var'] * 100)}\n" in captured.err
+
+
+def test_a_hint_is_about_the_cluster_that_was_named() -> None:
+    hint = (
+        "look: blackstart status; then `blackstart keys new`, not blackstart --cluster b up; blackstart brings it back"
+    )
+    there = addressed(hint, "eu-1")
+    assert "blackstart --cluster eu-1 status" in there and "`blackstart --cluster eu-1 keys new`" in there
+    assert "blackstart --cluster b up; blackstart brings" in there
+    assert addressed(hint, "local") == addressed(hint, "") == hint
+
+
+@pytest.mark.parametrize(
+    ("args", "cluster"),
+    [
+        (["--cluster", "a", "up"], "a"),
+        (["up", "--cluster=a"], "a"),
+        (["up"], ""),
+        (["--cluster", "a", "--cluster", "b", "up"], ""),
+    ],
+)
+def test_the_cluster_of_a_command_line(args: list[str], cluster: str) -> None:
+    assert _cluster(args) == cluster
