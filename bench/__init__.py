@@ -1,1 +1,1 @@
-"""Speed as ratios within one run (`make bench`); nothing here is a test."""
+"""Speed as ratios within one run (`make bench`); nothing here is a test. See docs/speed.md."""

@@ -5,14 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import by_hand, fleet, measures
-from blackstart.drill.bed import Bed, lay
+from bench.lab import Found, Lab
+from bench.measures import drills, evidence, fleet, help_seconds, noop, recover, synth, up
 
 RESULTS = Path(__file__).parent / "results.json"
+MEASURES = {
+    "help": help_seconds,
+    "synth": synth,
+    "up": up,
+    "noop": noop,
+    "evidence": evidence,
+    "recover": recover,
+    "fleet": fleet,
+    "drills": drills,
+}
+LONG = ("drills",)
+"""Measured only when they are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ TARGETS = {
     "recover_over_limit": Target(1.3, "issue 4"),
     "evidence_hanging_seconds": Target(3.0, "issue 4"),
     "evidence_well_seconds": Target(1.0, "issue 4"),
+    "drill_all_minutes": Target(20, "issue 4"),
     "three_over_one": Target(2.2, "issue 8"),
     "synth_100_seconds": Target(20, "issue 8"),
     "synth_growth": Target(1.5, "issue 8: linear"),
@@ -40,58 +52,33 @@ TARGETS = {
 
 
 def main() -> None:
-    """Measure everything on one bed, one after the other; a part alone leaves the other results as they are."""
+    """Measure what is named, by default all that does not take long."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("part", nargs="?", choices=["all", "fleet"], default="all", help="what to measure")
-    parser.add_argument("--without", nargs="*", default=[], help="measures to leave out, such as stock fleet")
-    args = parser.parse_args()
-    root = Path.cwd()
-    log = Path(tempfile.mkdtemp(prefix="blackstart-bench-")) / "bench.log"
-    bed = lay(root, "local", "HEAD", log)
+    usual = [name for name in MEASURES if name not in LONG]
+    parser.add_argument("measures", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURES)}; default: {usual}")
+    names = parser.parse_args().measures or usual
+    if unknown := set(names) - set(MEASURES):
+        parser.error(f"no measure {', '.join(sorted(unknown))}")
+    lab = Lab(Path.cwd())
     try:
-        found = measured(root, bed, args.without) if args.part == "all" else fleet_alone(bed)
+        for name in names:
+            lab.say(name)
+            lab.found |= MEASURES[name](lab)
     finally:
-        bed.remove()
-    found = {name: round(value, 2) for name, value in found.items()}
-    print(table(found))  # noqa: T201
-    before = json.loads(RESULTS.read_text()) if args.part != "all" and RESULTS.is_file() else {}
-    RESULTS.write_text(json.dumps(before | found, indent=2) + "\n")
+        lab.close()
+    measured = {name: round(value, 2) for name, value in lab.found.items()}
+    print(table(measured))  # noqa: T201
+    write(measured)
 
 
-def fleet_alone(bed: Bed) -> dict[str, float]:
-    """The measures of a fleet, and of the one cluster that they are compared with."""
-    up_seconds, _ = measures.up_from_nothing(bed)
-    return {"up_seconds": up_seconds, **of_a_fleet(bed, up_seconds)}
+def write(measured: Found) -> None:
+    """Take what was measured now into the file; the rest of it stays."""
+    known: Found = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    whole = {**known, "cores": float(os.cpu_count() or 0), **measured}
+    RESULTS.write_text(json.dumps(whole, indent=2) + "\n")
 
 
-def of_a_fleet(bed: Bed, up_seconds: float) -> dict[str, float]:
-    """Three clusters against one; the synthesis of a hundred."""
-    three = fleet.three_over_one(bed, up_seconds)
-    wall, growth = fleet.synthesis(bed)
-    return {"three_over_one": three, "synth_100_seconds": wall, "synth_growth": growth}
-
-
-def measured(root: Path, bed: Bed, without: list[str]) -> dict[str, float]:
-    """All measures; seconds of the whole runs are there too, to be read as ratios only."""
-    found = {"cores": float(os.cpu_count() or 0), "help_seconds": measures.help_seconds(root)}
-    found["limit_seconds"] = by_hand.limit(bed)
-    if "stock" not in without:
-        found["stock_seconds"] = by_hand.stock(bed)
-    found["up_seconds"], found["cli_peak_rss_mb"] = measures.up_from_nothing(bed)
-    found["up_over_limit"] = found["up_seconds"] / found["limit_seconds"]
-    if "stock_seconds" in found:
-        found["stock_over_up"] = found["stock_seconds"] / found["up_seconds"]
-    found["noop_over_plan"] = measures.noop_over_plan(bed)
-    found["evidence_well_seconds"] = measures.evidence(bed, "")
-    found["evidence_hanging_seconds"] = measures.evidence(bed, "api-hang")
-    found["recover_seconds"] = measures.recover_from_loss(bed)
-    found["recover_over_limit"] = found["recover_seconds"] / found["limit_seconds"]
-    if "fleet" not in without:
-        found |= of_a_fleet(bed, found["up_seconds"])
-    return found
-
-
-def table(found: dict[str, float]) -> str:
+def table(found: Found) -> str:
     """Each measure with its target, and whether it holds."""
     lines = []
     for name, value in found.items():

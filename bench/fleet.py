@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bench.measures import seconds
+from bench.lab import seconds
 from blackstart.drill.bed import Bed
 from blackstart.synth import run_app
 
