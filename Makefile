@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER ?= local
+WORKERS ?= 2
 
 .PHONY: help setup up down synth check format test test-cdktf test-upstream bench lock clean
 
@@ -34,8 +35,8 @@ format: .venv/.installed ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: setup ## Every test, those on embedded clusters included
-	$(BIN)/python -m pytest --ignore=tests/cdktf
+test: setup ## Every test, those on embedded clusters included (WORKERS=2 side by side)
+	$(BIN)/python -m pytest --ignore=tests/cdktf --numprocesses=$(WORKERS) --dist=loadgroup
 
 test-cdktf: setup ## The stacks deployed by the cdktf command line
 	@$(BIN)/python -m blackstart toolchain install cdktf
@@ -44,8 +45,8 @@ test-cdktf: setup ## The stacks deployed by the cdktf command line
 test-upstream: setup ## The pinned charts of their own projects, pulled and rendered (needs the internet)
 	BLACKSTART_UPSTREAM=1 $(BIN)/python -m pytest -m upstream
 
-bench: setup ## Measure speed as ratios, write bench/results.json (ten minutes on an idle machine)
-	$(BIN)/python -m bench
+bench: setup ## Measure speed as ratios, write bench/results.json (ten minutes on an idle machine; MEASURES="noop fleet")
+	$(BIN)/python -m bench $(MEASURES)
 
 lock: .venv/.installed ## Lock the Python packages anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-header --no-annotate --universal \
