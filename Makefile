@@ -36,7 +36,7 @@ format: .venv/.installed ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 test: setup ## Every test, those on embedded clusters included (WORKERS=2 side by side)
-	$(BIN)/python -m pytest --ignore=tests/cdktf --numprocesses=$(WORKERS) --dist=loadgroup
+	$(BIN)/python -m pytest --ignore=tests/cdktf --numprocesses=$(WORKERS)
 
 test-cdktf: setup ## The stacks deployed by the cdktf command line
 	@$(BIN)/python -m blackstart toolchain install cdktf

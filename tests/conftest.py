@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from blackstart.tools import process
 
@@ -27,6 +29,7 @@ ON_CLUSTERS = ("drills", "cluster", "hcp", "k3s", "secrecy", "cdktf")  # the lon
 
 
 LONGEST_NAME = 32
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -34,12 +37,23 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, str | bytes) and len(val) > LONGEST_NAME else None
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start clusters come last and get a second try, which is printed as RERUN (decision 0026).
+class ByFile(LoadScopeScheduling):
+    """A file's tests stay with one worker, and so do all that share the cluster `ready` (decision 0035)."""
 
-    A file's tests stay with one worker, and so do all that share the cluster `ready` (decision 0035).
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "ready" if "ready: Desk" in (ROOT / file).read_text() else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """In the order of pytest_collection_modifyitems."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start clusters come last and get a second try, which is printed as RERUN (decision 0026)."""
     here = Path(__file__).parent
 
     def turn(item: pytest.Item) -> int:
@@ -47,8 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return ON_CLUSTERS.index(folder) if folder in ON_CLUSTERS else -1
 
     for item in items:
-        shares = "ready" in getattr(item, "fixturenames", ()) and turn(item) >= 0
-        item.add_marker(pytest.mark.xdist_group("ready" if shares else str(item.path.relative_to(here))))
         if turn(item) >= 0:
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=turn)
