@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER ?= local
-WORKERS ?= 2
+WORKERS ?= 0
 
 .PHONY: help setup up down synth check format test test-cdktf test-upstream bench lock clean
 
@@ -35,7 +35,7 @@ format: .venv/.installed ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: setup ## Every test, those on embedded clusters included (WORKERS=2 side by side)
+test: setup ## Every test, those on embedded clusters included (WORKERS=2: two side by side)
 	$(BIN)/python -m pytest --ignore=tests/cdktf --numprocesses=$(WORKERS)
 
 test-cdktf: setup ## The stacks deployed by the cdktf command line
