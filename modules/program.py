@@ -7,6 +7,8 @@ from modules.cdktf import LocalExecProvisioner, literal
 from modules.place import Place
 
 PYTHON = '"${BLACKSTART_PYTHON:-.venv/bin/python}"'
+WITHHELD = {f"TF_VAR_{name}": "" for name in ("age_key", "git_credentials", "k3s_token")}
+"""A provisioner's program would inherit terraform's environment, and no secret in it is meant for it (issue 5)."""
 
 
 def program(place: Place, arguments: str, *, when: str | None = None) -> LocalExecProvisioner:
@@ -23,5 +25,6 @@ def program(place: Place, arguments: str, *, when: str | None = None) -> LocalEx
         type="local-exec",
         command=literal(f"{PYTHON} -m {arguments}"),
         working_dir=place.relative(place.workspace.root),
+        environment=WITHHELD,
         when=when,
     )

@@ -9,19 +9,23 @@ import pytest
 
 from blackstart import toolchain
 from tests.desk import Desk, ids_in_states
+from tests.secrecy.searching import Processes, Secret
 
 KEY = "keys/local.agekey"
 pytestmark = pytest.mark.cluster
 
 
+def private_key(desk: Desk) -> str:
+    lines = (desk.root / KEY).read_text().splitlines()
+    return next(line for line in lines if line.startswith("AGE-SECRET-KEY-"))
+
+
 def terraform(desk: Desk, stack: str, *args: str) -> subprocess.CompletedProcess[str]:
     """`terraform -chdir=cdktf.out/stacks/STACK ARGS` from the top of the repository, the key in its variable."""
-    lines = (desk.root / KEY).read_text().splitlines()
-    key = next(line for line in lines if line.startswith("AGE-SECRET-KEY-"))
     return subprocess.run(
         [str(toolchain.path("terraform")), f"-chdir=cdktf.out/stacks/{stack}", *args, "-no-color"],
         cwd=desk.root,
-        env=desk.environment(TF_VAR_age_key=key, TF_IN_AUTOMATION="1"),
+        env=desk.environment(TF_VAR_age_key=private_key(desk), TF_IN_AUTOMATION="1"),
         capture_output=True,
         text=True,
         timeout=600,
@@ -56,7 +60,10 @@ def test_one_apply_from_nothing_to_ready_and_never_into_another_cluster(desk: De
     desk.edit("clusters/local.yaml", "charts: bundled", "charts: bundled\nstate: {layout: single}")
     desk.commit("all in one state")
     synth(desk)
-    apply(desk, "local")
+    with Processes(marked=f"BLACKSTART_GIT_PORT={desk.port}\0".encode()) as started:
+        apply(desk, "local")
+    assert "kube-apiserver" in started.programs and any(name.startswith("python") for name in started.programs)
+    assert started.leaks(Secret(private_key(desk)), lambda program, place: program.startswith("terraform")) == set()
     assert desk.good("-o", "json", "status", "--wait").events()[-1]["ready"] is True
     assert terraform(desk, "local", "plan", "-detailed-exitcode").returncode == 0
 

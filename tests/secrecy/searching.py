@@ -125,8 +125,10 @@ class Processes:
     """Records argv and environment of every process that starts while it is entered.
 
     A process that lives shorter than the time between two looks may be missed; which were seen is in `programs`.
+    With `marked` only those count that hold it in their environment: other tests may run beside this one.
     """
 
+    marked: bytes = b""
     _records: set[tuple[str, str, bytes]] = field(default_factory=set)
     _known: dict[str, Program] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -168,7 +170,8 @@ class Processes:
         environ = _read(f"/proc/{pid}/environ")
         if Program.of(pid) == program:  # else it has become another meanwhile: the next look sees that
             self._known[pid] = program
-            self._records |= {(program.name, "argv", program.argv), (program.name, "environ", environ)}
+            if self.marked in environ:
+                self._records |= {(program.name, "argv", program.argv), (program.name, "environ", environ)}
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class _Nodes:
         made = DataResource(self.stack, "ready", triggers_replace={"nodes": " ".join(names)}, depends_on=list(after))
         waiting = provisioners(self.ssh.to(first), self.scripts.wait(names, self.place.config.timeouts.cluster))
         fetch = program(self.place, f"blackstart.providers.k3s --cluster {self.place.cluster}")
-        waiting.append({"local-exec": {"command": fetch.command, "working_dir": fetch.working_dir}})
+        local = {"command": fetch.command, "working_dir": fetch.working_dir, "environment": fetch.environment}
+        waiting.append({"local-exec": local})
         return _resource(made, waiting)
 
     def upgrade(self, host: Host, after: Sequence[DataResource]) -> DataResource:
