@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,14 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--cluster", metavar="NAME", help="As before the command: whose key it is.")
 @click.option("--recipient", "more", multiple=True, metavar="age1…", help="Who else can decrypt (break-glass).")
 @click.pass_obj
-def new(options: Options, cluster: str | None, more: tuple[str, ...]) -> None:
+def new(options: Options, more: tuple[str, ...]) -> None:
     """Make the cluster's key; its public half goes to keys/, the rules and the files. Never overwrites a key."""
     from blackstart import toolchain
     from blackstart.keys.rewrap import rewrap
 
-    ws = _workspace(replace(options, clusters=(cluster,)) if cluster else options)
+    ws = _workspace(options)
     binary = toolchain.path("sops")  # missing it must be known before there is a key
     made = custody.new_key(ws, more)
     wrapped = rewrap(ws.root, binary)
