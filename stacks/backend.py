@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from blackstart.config.backends import STACK
 from blackstart.config.model import Cloud
 from blackstart.config.workspace import make_private
-from blackstart.errors import ConfigError
 from modules.cdktf import CloudBackend, HttpBackend, LocalBackend, NamedCloudWorkspace, S3Backend, TerraformStack
 from modules.place import Place
-
-STACK = "{stack}"
 
 
 def keep_state(stack: TerraformStack, stack_id: str, place: Place) -> None:
@@ -43,17 +41,11 @@ def _own(stack: TerraformStack, stack_id: str, place: Place) -> None:
     """The class only says which backend it is: it knows fewer settings than terraform, which are laid over it."""
     state = place.config.state
     settings: dict[str, Any] = {"key": f"{place.cluster}/{STACK}.tfstate", **state.s3}
-    where = "key"
     if state.backend == "s3":
         S3Backend(stack, bucket="", key="")
     else:
-        settings, where = dict(state.http), "address"
+        settings = dict(state.http)
         HttpBackend(stack, address="")
-    if STACK not in str(settings.get(where, "")):
-        raise ConfigError(
-            f"clusters/{place.cluster}.yaml: state.{state.backend}.{where}: each stack needs a state of its own",
-            hint=f"put {STACK} into state.{state.backend}.{where}",
-        )
     filled = {name: _filled(value, stack_id) for name, value in settings.items()}
     stack.add_override(f"terraform.backend.{state.backend}", filled)
 

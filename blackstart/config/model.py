@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from blackstart.config.backends import require_no_credentials
+from blackstart.config.backends import require_a_state_for_each, require_no_credentials
 from blackstart.config.cache import FLUX_VERSION
 
 NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -201,8 +201,9 @@ class State(Section):
     def _settings_of_the_backend(self) -> State:
         if self.backend != "local" and not getattr(self, self.backend):
             raise ValueError(f"backend {self.backend} needs a section {self.backend}: {{…}} beside it")
-        require_no_credentials("s3", self.s3)
-        require_no_credentials("http", self.http)
+        for backend, settings in (("s3", self.s3), ("http", self.http)):
+            require_no_credentials(backend, settings)
+            require_a_state_for_each(backend, settings)
         return self
 
 

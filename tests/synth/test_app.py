@@ -61,8 +61,8 @@ def test_states_that_would_overwrite_each_other_are_refused(fresh_checkout: Path
     file.write_text(file.read_text().replace("state/{stack}'", "state'"))
     with pytest.raises(CommandFailed) as caught:
         run_app(fresh_checkout, "shared", tmp_path / "out")
-    assert "state.http.address: each stack needs a state of its own" in caught.value.tail
-    assert caught.value.hint == "put {stack} into state.http.address"
+    assert "state: http.address: each stack needs a state of its own: put {stack} into it" in caught.value.tail
+    assert "edit clusters/shared.yaml" in caught.value.hint
 
 
 def test_the_bindings_are_imported_without_their_slow_init(tmp_path: Path) -> None:

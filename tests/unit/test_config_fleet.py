@@ -71,6 +71,17 @@ def test_credentials_of_a_backend_do_not_belong_in_a_file(root: Path, section: s
     assert variable in refused.value.message and "hush" not in refused.value.message
 
 
+@pytest.mark.parametrize(
+    "section",
+    ["s3: {bucket: b, key: all.tfstate}", "http: {address: 'http://x/{stack}', lock_address: 'http://x/lock'}"],
+)
+def test_each_stack_has_a_state_and_a_lock_of_its_own(root: Path, section: str) -> None:
+    backend = section.partition(":")[0]
+    (root / "clusters" / "eu.yaml").write_text(f"{OWN}state:\n  backend: {backend}\n  {section}\n")
+    with pytest.raises(ConfigError, match=r"clusters/eu\.yaml:5: state: .*put \{stack\} into it"):
+        load(root, "eu")
+
+
 def test_settings_of_a_backend_keep_their_types(root: Path) -> None:
     section = "{bucket: b, max_retries: 2, use_lockfile: true, endpoints: {s3: 'http://x'}, allowed_account_ids: ['1']}"
     (root / "clusters" / "eu.yaml").write_text(f"{OWN}state:\n  backend: s3\n  s3: {section}\n")
