@@ -124,11 +124,11 @@ def apply_stack(run: Run, stack: Stack) -> None:
 
 def initialize(run: Run, stack: Stack, terraform: Terraform) -> None:
     """`terraform init`, but not again for the same providers and backend."""
+    if run.config.state.backend == "cloud":  # each time: where its runs are is decided there
+        require_workspace(run, stack)
     marker = stack.folder / ".terraform" / "blackstart-initialized"
     if marker.is_file() and marker.read_text() == _fingerprint(stack, run):
         return
-    if run.config.state.backend == "cloud":
-        require_workspace(run, stack)
     terraform.init()
     write_private(marker, _fingerprint(stack, run))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -209,6 +210,16 @@ def _current_state(peer: Peer, call: Call) -> Any:
     return {"data": views.state(peer.base, found.states[-1])}
 
 
+@route("GET", "workspaces/*/current-state-version-outputs")
+def _current_outputs(peer: Peer, call: Call) -> Any:
+    found = peer.store.workspace(call.names[0])
+    if not found.states:
+        raise Refused(404, "not found")
+    outputs = json.loads(found.states[-1]["raw"]).get("outputs") or {}
+    shown = [{"name": name, "sensitive": False, **one} for name, one in outputs.items()]
+    return _page([views.thing("state-version-outputs", f"wsout-{one['name']}", one) for one in shown], call.query)
+
+
 @route("POST", "workspaces/*/state-versions")
 def _make_state(peer: Peer, call: Call) -> Any:
     if peer.refuse_state_uploads:
@@ -276,6 +287,12 @@ def _run(peer: Peer, call: Call) -> Any:
     if found.script:
         found.status = found.script.pop(0) if len(found.script) > 1 else found.script[0]
     return {"data": views.run(peer.store, found)}
+
+
+@route("GET", "runs/*/run-events")
+def _run_events(peer: Peer, call: Call) -> Any:
+    _of(peer, call)
+    return _page([], call.query)
 
 
 @route("GET", "workspaces/*/runs")

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from python_terraform import IsFlagged
 
 from blackstart import toolchain
 from blackstart.errors import CommandFailed, ToolFailed
 from blackstart.tools.cloud_run import Following
 from blackstart.tools.cloud_token import variable
+from blackstart.tools.process import Command, run
 from blackstart.tools.remote_terraform import Elsewhere, RemoteTerraform
 from blackstart.tools.terraform import Terraform
 from blackstart.tools.terraform_cloud import TerraformCloud
@@ -81,6 +83,18 @@ def test_a_connection_that_drops_in_mid_apply_is_outlived(peer: Peer, there: Rem
     lines = (tmp_path / "one.log").read_text().splitlines()
     assert sum("terraform_data.first: Creating..." in line for line in lines) == 1
     assert sum("Apply complete! Resources: 2 added" in line for line in lines) == 1
+
+
+def test_terraform_itself_runs_there(peer: Peer, here: Terraform) -> None:
+    """A plain `terraform apply` speaks to the same workspace: what cdktf and people without blackstart do."""
+    peer.store.named("one").attributes["execution-mode"] = "remote"
+    said: list[str] = []
+    argv = here.command("apply", auto_approve=IsFlagged, no_color=IsFlagged, input=False)
+    env = {variable(peer.hostname): TOKEN}
+    run(Command(argv, env=env, cwd=here.folder, timeout=60), on_line=said.append)
+    assert any("Plan: 2 to add" in line for line in said)
+    assert [one.status for one in peer.store.runs.values()] == ["applied"]
+    assert here.apply().nothing and len(here.pull_text()) > 100
 
 
 def test_a_worker_that_dies_in_mid_apply_is_an_error_with_the_link(peer: Peer, there: Remote) -> None:

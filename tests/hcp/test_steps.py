@@ -63,6 +63,9 @@ def test_a_workspace_must_be_there_and_in_the_right_mode(peer: Peer, run: Run) -
         initialize(run, stack, run.terraform(stack))
     peer.store.named("one-flux").attributes["execution-mode"] = "remote"
     initialize(run, stack, run.terraform(stack))
+    peer.store.named("one-flux").attributes["execution-mode"] = "agent"
+    with pytest.raises(ConfigError, match="its execution mode is agent"):
+        initialize(run, stack, run.terraform(stack))
 
 
 def test_what_a_lost_cluster_left_is_forgotten_by_the_api(peer: Peer, run: Run) -> None:
