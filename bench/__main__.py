@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import hcp
 from bench.lab import Found, Lab
 from bench.measures import drills, evidence, fleet, help_seconds, noop, recover, synth, up
 
@@ -20,6 +21,7 @@ MEASURES = {
     "evidence": evidence,
     "recover": recover,
     "fleet": fleet,
+    "hcp": hcp.measured,
     "drills": drills,
 }
 LONG = ("drills",)
@@ -46,6 +48,10 @@ TARGETS = {
     "evidence_well_seconds": Target(1.0, "issue 4"),
     "drill_all_minutes": Target(20, "issue 4"),
     "three_over_one": Target(2.2, "issue 8"),
+    "hcp_rss_mb": Target(200, "issue 8"),
+    "hcp_whole_over_half_cpu": Target(2.5, "issue 8: linear is 2"),
+    "hcp_requests_a_second": Target(30, "issue 8"),
+    "hcp_again_requests_a_workspace": Target(2, "issue 8"),
     "synth_100_seconds": Target(20, "issue 8"),
     "synth_growth": Target(1.5, "issue 8: linear"),
 }
