@@ -38,12 +38,13 @@ def down(options: Options, /, confirm: str, dry_run: bool, every: bool, match: s
         click.echo(recipes.printed(recipes.down(config)))
         return
     if config.provider != "embedded" and confirm != ws.cluster:
-        _ask(ws.cluster)
+        what = "takes everything of blackstart out of" if config.provider == "existing" else "destroys"
+        _ask(ws.cluster, what)
     carry_out(options, "down", recipes.down)
 
 
-def _ask(cluster: str) -> None:
+def _ask(cluster: str, what: str) -> None:
     if not sys.stdin.isatty():
         raise Unsafe(f"{cluster} is not a throwaway", hint=f"blackstart --cluster {cluster} down --confirm {cluster}")
-    if click.prompt(f"This destroys {cluster}. Type its name to go on", default="", show_default=False) != cluster:
+    if click.prompt(f"This {what} {cluster}. Type its name to go on", default="", show_default=False) != cluster:
         raise Unsafe("not the cluster's name: nothing was changed", hint="blackstart status")

@@ -48,7 +48,7 @@ def fetch(url: str) -> list[Object]:
         raise ConfigError(f"{url} is not YAML", hint=hint) from None
     if not found or any(not isinstance(one, Mapping) or one.get("kind") != CRD for one in found):
         raise ConfigError(f"{url} holds not only CRDs", hint=hint)
-    return found
+    return [{part: value for part, value in crd.items() if part != "status"} for crd in found]
 
 
 class Operators:

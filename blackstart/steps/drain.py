@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blackstart.errors import GateTimeout
 from blackstart.gates import Object, Outcome, Ready, Snapshot, Waiting
 from blackstart.gates.flux import NAMESPACE
 from blackstart.progress import StepNote
 from blackstart.status import layers_in, take
 from blackstart.steps.apply import FROZEN, initialize
+from blackstart.steps.awaited import look
 from blackstart.steps.run import Run
-from blackstart.steps.states import back_up, read_state_text
+from blackstart.steps.states import back_up, read_state, read_state_text
 from blackstart.synth import Part
 from blackstart.tools.kubernetes import ApiUnreachable, Cluster
 from blackstart.tools.terraform import Terraform
@@ -32,13 +32,15 @@ class DrainLayers:
         cluster = reachable(run)
         if cluster is None:
             note.skipped = True
-            note.text = "the cluster does not answer: nothing to drain"
+            found = run.provider.exists()
+            note.text = f"the cluster is {'stopped' if found.exists else 'gone'}, nothing to drain: {found.proof}"
             return
         layers = list(reversed(layers_in(take(cluster))))
+        before = look(cluster, layers)
         cluster.patch("Kustomization", "flux-system", NAMESPACE, FROZEN)
         for layer in layers:
             self._drain(run, cluster, layer)
-        self._wait_for_volumes(run, cluster)
+        before.wait_until_gone(run, cluster, self.name)
         self._delete_sources(run, cluster)
         note.text = f"{len(layers)} layers drained"
 
@@ -64,30 +66,11 @@ class DrainLayers:
         wait = Wait("Flux's own objects", tuple(map(Watched, FINALIZED)), run.config.timeouts.flux)
         wait_for(cluster, wait, nothing_left, lambda why: run.progress.waiting(self.name, why))
 
-    def _wait_for_volumes(self, run: Run, cluster: Cluster) -> None:
-        """LoadBalancer Services and volumes with policy Delete end with their controllers, so before them."""
-        wait = Wait("volumes and load balancers", (Watched("Service"), Watched("PersistentVolume")), 60)
-        try:
-            wait_for(cluster, wait, released, lambda why: run.progress.waiting(self.name, why))
-        except GateTimeout as error:
-            run.progress.warning(f"{error.message}: go on without; look for what is left outside the cluster")
-
 
 def nothing_left(snapshot: Snapshot) -> Outcome:
     """Whether no object is left in the snapshot."""
     for kind, namespace, name in sorted(snapshot):
         return Waiting(f"{kind}/{namespace}/{name} is not gone yet")
-    return Ready()
-
-
-def released(snapshot: Snapshot) -> Outcome:
-    """Whether nothing is left that holds something outside the cluster."""
-    for (kind, namespace, name), thing in snapshot.items():
-        if kind == "Service" and thing["spec"].get("type") == "LoadBalancer":
-            return Waiting(f"Service/{namespace}/{name} still has its load balancer")
-        bound = thing.get("status", {}).get("phase") in ("Bound", "Released")
-        if kind == "PersistentVolume" and bound and thing["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
-            return Waiting(f"PersistentVolume/{name} is not released")
     return Ready()
 
 
@@ -106,8 +89,8 @@ class DestroyStack:
         """Back up the state, then destroy."""
         stack = run.manifest.stack(self.part)
         terraform = run.terraform(stack)
-        text = read_state_text(run, stack, terraform) if run.config.state.backend == "local" else "?"
-        if not text.strip():
+        state = read_state(run, stack, terraform) if run.config.state.backend == "local" else None
+        if run.config.state.backend == "local" and not (state and state.addresses()):
             note.skipped = True
             note.text = "nothing there"
             return

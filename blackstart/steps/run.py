@@ -16,7 +16,7 @@ from blackstart.keys import k3s_token
 from blackstart.layers import Exported, Layer
 from blackstart.progress import Progress
 from blackstart.providers import Provider, provider
-from blackstart.synth import Manifest, Stack
+from blackstart.synth import PROJECT, Manifest, Stack
 from blackstart.tools.age import FoundKey
 from blackstart.tools.cloud_run import Following
 from blackstart.tools.cloud_token import token, variable
@@ -150,7 +150,9 @@ class Run:
     def _variables(self, stack: Stack) -> dict[str, str]:
         env = {
             "TF_CLI_CONFIG_FILE": str(toolchain.terraformrc(self.config.providers)),
-            "BLACKSTART_PYTHON": sys.executable,  # for provisioners
+            # For provisioners, also where blackstart is not installed and the repository does not hold it.
+            "BLACKSTART_PYTHON": sys.executable,
+            "PYTHONPATH": str(PROJECT),
         }
         if self.config.state.backend == "cloud":  # with TF_CLI_CONFIG_FILE terraform does not read its login's file
             hostname = self._cloud_settings.hostname

@@ -23,6 +23,12 @@ ENVIRONMENT = {
 }
 RAW_BYTES = "* -text -eol -ident -filter -working-tree-encoding\n"
 REMOTE_TIMEOUT = 20.0
+NO_REASONS = (
+    "fatal: Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+)
+"""What git says last of every ssh remote, whatever the reason was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +156,8 @@ class Git:
         )
         done = run(command, check=False)
         if done.code != 0:
-            said = "no answer" if done.code == 124 else (done.tail.splitlines() or ["no reason given"])[-1]
+            reasons = [line for line in done.tail.splitlines() if line.strip() and line not in NO_REASONS]
+            said = "no answer" if done.code == 124 else (reasons or ["no reason given"])[-1]
             raise ToolFailed(f"cannot read {url}: {said}", hint="check git.url, git.auth and the network")
         if not done.stdout.strip():
             raise ConfigError(f"{url} has no branch {branch}", hint=f"git push {url} HEAD:{branch}")

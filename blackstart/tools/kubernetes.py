@@ -190,9 +190,10 @@ class Cluster:
         raise UnknownKind(f"the API knows no kind {kind}", hint="its CRD comes with an earlier layer")
 
     def _groups(self, group: str) -> list[str]:
-        """Where the API serves the kinds of a group (blank: of all)."""
+        """Where the API serves the kinds of a group (blank: of all, the core's first)."""
         offered = (self.raw("apis") or {}).get("groups", ())
-        return [f"apis/{one['preferredVersion']['groupVersion']}" for one in offered if group in ("", one["name"])]
+        named = [f"apis/{one['preferredVersion']['groupVersion']}" for one in offered if group in ("", one["name"])]
+        return named if group else ["api/v1", *named]
 
     def version(self) -> str:
         """The server's version, such as v1.36.3."""

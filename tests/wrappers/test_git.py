@@ -180,6 +180,8 @@ def test_remote_head(root: Path, tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match="cannot read file://") as caught:
         door.remote_head(f"file://{tmp_path}/nowhere", "main")
     assert "git.url" in caught.value.hint
+    with pytest.raises(ToolFailed, match=r"Connection refused|cannot run ssh"):
+        door.remote_head("ssh://git@127.0.0.1:1/ops/fleet", "main")
 
 
 def test_credentials_stay_out_of_argv_and_leave_no_file() -> None:
