@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from blackstart.tools import process
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each desk's commands compile its modules once
 settings.register_profile("no clock", deadline=None)  # a busy machine is not a defect
 settings.load_profile("no clock")
 

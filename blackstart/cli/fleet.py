@@ -6,16 +6,18 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from blackstart.cli.options import Options
 from blackstart.fleet import Audience, Fleet, Outcome, Rollout, Selection, unfinished_first, worst
 from blackstart.report.closing import shown
-from blackstart.report.fleet import FleetTable
 from blackstart.show import clean
 from blackstart.tools.git import Git
+
+if TYPE_CHECKING:
+    from blackstart.report.fleet import FleetTable
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 GOOD = {"up": "Ready", "recover": "Ready", "status": "Ready", "check": "ready", "plan": "planned", "down": "gone"}
@@ -150,6 +152,8 @@ def _audience(options: Options, command: str, clusters: Sequence[str]) -> tuple[
     if options.output == "json":
         return _Json(), lambda: None
     if sys.stderr.isatty():
+        from blackstart.report.fleet import FleetTable
+
         drawn = FleetTable(command, clusters)
         return _Drawn(drawn, GOOD[command]), drawn.close
     return _Plain(), lambda: None

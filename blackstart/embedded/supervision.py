@@ -11,8 +11,6 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
-
 import blackstart
 from blackstart.config.workspace import write_private
 from blackstart.embedded import processes
@@ -63,6 +61,8 @@ class Supervisor:
     """What the keeper asks of the supervisor; only from a process whose working directory is the cluster's folder."""
 
     def __init__(self) -> None:
+        from supervisor.xmlrpc import SupervisorTransport  # the keeper alone needs it
+
         transport = SupervisorTransport(None, None, f"unix://{SOCKET}")
         self._rpc: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 

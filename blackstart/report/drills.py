@@ -10,7 +10,6 @@ from typing import Any
 
 from blackstart.config.workspace import write_private
 from blackstart.report.closing import shown
-from blackstart.report.live import one_line
 from blackstart.report.timeline import duration
 
 NAME_WIDTH = 24
@@ -51,6 +50,8 @@ def summary(results: Sequence[DrillResult], seconds: float, junit: str = "") -> 
 
 def line(result: DrillResult) -> str:
     """One scenario on one line."""
+    from blackstart.report.live import one_line  # brings rich along: commands that draw nothing do without
+
     message = one_line(result.message)
     if not result.passed:
         told = [message, f"log {shown(Path(result.log))}" if result.log else ""]
