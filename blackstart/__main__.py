@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import click
 
-from blackstart.errors import BlackstartError, ToolFailed
+from blackstart.errors import BlackstartError, CommandFailed, ToolFailed
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ROOM = "free some space, then the same command again: what was done is kept"
@@ -65,7 +65,7 @@ def _shown(error: BlackstartError, args: list[str]) -> int:
     if "--debug" in args:
         click.echo(redact(traceback.format_exc()), err=True)
     error.hint = addressed(error.hint, _cluster(args))
-    show_error(error)
+    show_error(error, step=error.step, seconds=error.seconds if isinstance(error, CommandFailed) else None)
     return error.exit_code
 
 

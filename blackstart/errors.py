@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 class BlackstartError(Exception):
-    """An expected failure: `message` says what happened, `hint` which command or edit comes next."""
+    """An expected failure: `message` says what happened, `hint` which command or edit comes next.
+
+    `step` is where in a run it happened, `seconds` how far into that step; blank and None outside of one.
+    """
 
     exit_code = 1
 
@@ -16,6 +19,8 @@ class BlackstartError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.step = ""
+        self.seconds: float | None = None
 
 
 class ConfigError(BlackstartError):

@@ -74,11 +74,13 @@ class Progress:
     def step(self, name: str) -> Iterator[StepNote]:
         """Tells that `name` starts, and at its end that it is ready or failed."""
         self.tell("step", name, "started")
-        note = StepNote()
+        note, began = StepNote(), self.elapsed
         try:
             yield note
         except BlackstartError as error:
             self.tell("step", name, "failed", error.message)
+            if not error.step:
+                error.step, error.seconds = name, self.elapsed - began
             raise
         self.tell("step", name, "skipped" if note.skipped else "ready", note.text)
 

@@ -11,6 +11,7 @@ from blackstart.report.closing import shown
 
 ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")
 
+BY_HAND = "run the command by hand to see more"
 COMMAND = re.compile(
     r"\bblackstart (?=(?:up|down|recover|status|check|plan|synth|drill|report|kubeconfig|keys|cloud|config)\b)"
 )
@@ -61,8 +62,9 @@ def _facts(error: BlackstartError) -> list[tuple[str, str]]:
         facts.append(("command", _short(error.command)))
         if error.log is not None:
             facts.append(("log", shown(error.log)))
-    if error.hint:
-        head, *rest = clean(error.hint).splitlines()
+    hint = error.hint or (BY_HAND if isinstance(error, CommandFailed) else "")
+    if hint:
+        head, *rest = clean(hint).splitlines()
         facts += [("Hint", head), *(("", line) for line in rest)]
     return facts
 

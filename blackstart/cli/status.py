@@ -10,6 +10,7 @@ import click
 from blackstart.cli.fleet import alone, parallel_option, selected, selection_options, statuses
 from blackstart.cli.running import hold_gates, one_cluster
 from blackstart.errors import GateBroken
+from blackstart.show import addressed
 from blackstart.status import latched
 from blackstart.status import status as look
 
@@ -49,7 +50,8 @@ def table(found: dict[str, Any]) -> str:
     lines += [_line(one["ready"], f"layers/{one['name']}", _first(one)) for one in found["layers"]]
     if found.get("error"):
         lines += ["", found["error"]]
-    lines += ["", "Ready" if found["ready"] else "not Ready; bring it there with: blackstart up"]
+    again = addressed("bring it there with: blackstart up", found["cluster"])
+    lines += ["", "Ready" if found["ready"] else f"not Ready; {again}"]
     return "\n".join(lines)
 
 

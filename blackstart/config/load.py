@@ -37,9 +37,11 @@ def load(root: Path, name: str) -> ClusterConfig:
     if not re.fullmatch(NAME, name):
         raise ConfigError(f"{name!r} is no name for a cluster", hint=f"small letters, digits, hyphens: {NAME}")
     if not path.is_file():
-        known = ", ".join(names(root)) or "none yet"
+        known = names(root)
+        new = f"blackstart init --name {name}"
         raise ConfigError(
-            f"no cluster file clusters/{name}.yaml (clusters: {known})", hint=f"blackstart init --name {name}"
+            f"no cluster file clusters/{name}.yaml (clusters: {', '.join(known) or 'none yet'})",
+            hint=f"name one that is there: --cluster {known[0]}; or make it: {new}" if known else new,
         )
     own = read_yaml(path)
     defaults_path = root / "clusters" / DEFAULTS

@@ -150,7 +150,10 @@ def in_order(hooks: Sequence[Hook], layers: Sequence[Layer]) -> None:
             )
     for number, hook in enumerate(hooks):
         if hook.after in held(hooks[number + 1 :], layers):
-            raise ConfigError(f"recover.hooks: {hook.name} waits for a layer that a later hook holds back")
+            raise ConfigError(
+                f"recover.hooks: {hook.name} waits for a layer that a later hook holds back",
+                hint="put the hooks into the order of the layers that they follow",
+            )
 
 
 def held(hooks: Sequence[Hook], layers: Sequence[Layer]) -> tuple[str, ...]:

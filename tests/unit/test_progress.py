@@ -9,6 +9,8 @@ import pytest
 from blackstart.errors import ConfigError
 from blackstart.progress import PlainSink, Progress, Recorder
 
+FAILED = [("key", "failed", "no key"), ("layers", "failed", "no key")]
+
 
 def test_waiting_for_the_same_is_told_once() -> None:
     heard = Recorder()
@@ -32,10 +34,11 @@ def test_a_step_says_how_it_ended() -> None:
     progress = Progress(heard)
     with progress.step("flux") as note:
         note.text = "2.9.4"
-    with pytest.raises(ConfigError), progress.step("key"):
+    with pytest.raises(ConfigError) as failed, progress.step("layers"), progress.step("key"):
         raise ConfigError("no key")
+    assert failed.value.step == "key" and failed.value.seconds is not None
     told = [(event.step, event.status, event.reason) for event in heard.events]
-    assert told[1:] == [("flux", "ready", "2.9.4"), ("key", "started", ""), ("key", "failed", "no key")]
+    assert told[1:] == [("flux", "ready", "2.9.4"), ("layers", "started", ""), ("key", "started", ""), *FAILED]
 
 
 def test_in_ci_each_event_is_one_line_without_colour() -> None:
