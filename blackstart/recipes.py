@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from blackstart.config import ClusterConfig
 from blackstart.keys.rotation import Phase
@@ -11,6 +12,7 @@ from blackstart.steps import Step
 from blackstart.steps.apply import ApplyCluster, ApplyFlux, ApplyKey, ApplySingle
 from blackstart.steps.drain import DestroyStack, DrainLayers
 from blackstart.steps.hooks import DemandHooks, HoldLayers, RunHook
+from blackstart.steps.k3s_snapshot import LaySnapshot
 from blackstart.steps.k3s_token import KeepToken
 from blackstart.steps.layers import WaitLayers
 from blackstart.steps.prepare import FindKey, PinCommit, Preflight, Publish, Synthesize
@@ -30,20 +32,25 @@ def up(config: ClusterConfig) -> list[Step]:
     return [*prepare(), *bring_up(config)]
 
 
-def bring_up(config: ClusterConfig, skipped: tuple[str, ...] = ()) -> list[Step]:
-    """The steps that change: what Flux reads, the stacks in their order, the layers."""
+def bring_up(config: ClusterConfig, skipped: tuple[str, ...] = (), rejoin: tuple[str, ...] = ()) -> list[Step]:
+    """The steps that change: what Flux reads, the stacks in their order, the layers; `rejoin` are lost hosts."""
     hooks = tuple(config.recover.hooks)
     hold: list[Step] = [HoldLayers(hooks, skipped)] if hooks else []
     first: list[Step] = [KeepToken()] if config.provider == "k3s" else []
-    stacks: list[Step] = [ApplyCluster(), ApplyKey(), *hold, ApplyFlux()]
+    stacks: list[Step] = [ApplyCluster(rejoin), ApplyKey(), *hold, ApplyFlux()]
     if config.state.layout == "single":
         stacks = [*hold, ApplySingle()]
     return [Publish(), *first, *stacks, *(RunHook(hook, hooks) for hook in hooks), WaitLayers()]
 
 
-def recover(config: ClusterConfig, verdict: Verdict, skipped: tuple[str, ...] = ()) -> list[Step]:
-    """`up` with steps in front: the same end state, from wherever the verdict says that we are."""
-    rescue: list[Step] = [BackUpStates()]
+def recover(
+    config: ClusterConfig, verdict: Verdict, skipped: tuple[str, ...] = (), snapshot: Path | None = None
+) -> list[Step]:
+    """`up` with steps in front: the same end state, from wherever the verdict says that we are.
+
+    `snapshot` is etcd's, with which a cluster of k3s that is lost begins again.
+    """
+    rescue: list[Step] = [BackUpStates(), *([LaySnapshot(snapshot)] if snapshot else [])]
     due = tuple(hook for hook in config.recover.hooks if hook.name not in skipped)
     if verdict.data_lost and due:
         rescue.append(DemandHooks(due))
@@ -52,10 +59,10 @@ def recover(config: ClusterConfig, verdict: Verdict, skipped: tuple[str, ...] = 
     if verdict.forget:
         rescue.append(ForgetInCluster(tuple(verdict.forget)))
     if verdict.start:
-        rescue.append(StartCluster())
+        rescue.append(StartCluster(nodes=not verdict.rejoin))
     elif verdict.fetch:
         rescue.append(TakeKubeconfig())
-    return [*prepare(), *rescue, *bring_up(config, skipped)]
+    return [*prepare(), *rescue, *bring_up(config, skipped, verdict.rejoin)]
 
 
 def down(config: ClusterConfig) -> list[Step]:

@@ -13,6 +13,7 @@ from blackstart.gates import Broken, Gate, Key, Object, Ready, Snapshot, Waiting
 from blackstart.tools.kubernetes import Cluster
 
 RETRY_SECONDS = 1.0
+STATUS = "blackstart status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Wait:
     what: str
     kinds: tuple[Watched, ...]
     timeout: float
-    hint: str = "blackstart status"
+    hint: str = STATUS
 
 
 def wait_for(

@@ -30,6 +30,8 @@ def hidden_words(monkeypatch: pytest.MonkeyPatch) -> None:
 ON_CLUSTERS = ("drills", "cluster", "hcp", "k3s", "secrecy", "cdktf")  # the longest first
 
 
+SHARED = ("ready: Desk", "events: Events")
+"""How tests ask for the cluster of a session: one that is Ready, one on "hosts" over SSH."""
 LONGEST_NAME = 32
 ROOT = Path(__file__).parents[1]
 
@@ -40,11 +42,12 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 class ByFile(LoadScopeScheduling):
-    """A file's tests stay with one worker, and so do all that share the cluster `ready` (decision 0035)."""
+    """A file's tests stay with one worker, and so do all that share one cluster (decision 0035)."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "ready" if "ready: Desk" in (ROOT / file).read_text() else file
+        text = (ROOT / file).read_text()
+        return next((fixture for fixture in SHARED if fixture in text), file)
 
 
 @pytest.hookimpl(optionalhook=True)

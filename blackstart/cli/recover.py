@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ from blackstart.recovery.show import evidence_lines, screen
 from blackstart.recovery.source import ChooseSource
 from blackstart.recovery.verdict import Verdict, decide
 from blackstart.steps import Step
+from blackstart.steps.k3s_snapshot import require_restorable
 from blackstart.steps.run import Run
 
 
@@ -30,6 +32,12 @@ from blackstart.steps.run import Run
 @click.option("--dry-run", is_flag=True, help="Show evidence, verdict and plan, and stop.")
 @click.option("--assume-lost", is_flag=True, help="Your word that the cluster is gone, where nothing proves it.")
 @click.option("--skip-hook", "skipped", multiple=True, help="A data hook that is not to run (repeatable).")
+@click.option(
+    "--etcd-snapshot",
+    "snapshot",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    help="k3s: begin again with this snapshot of etcd.",
+)
 @click.option("--ref", default="HEAD", help="The commit to deploy, when git.url is worktree.")
 @selection_options
 @rollout_options
@@ -40,7 +48,7 @@ def recover(options: Options, /, ref: str, every: bool, match: str, more: tuple[
     Looks first, changing nothing, and shows evidence, verdict and plan; then asks. Exit code 8: refused, since nothing
     proves that the cluster is lost, or that it is yours (docs/recovery.md).
     """
-    asked = {name: rest.pop(name) for name in ("yes", "dry_run", "assume_lost", "skipped")}
+    asked = {name: rest.pop(name) for name in ("yes", "dry_run", "assume_lost", "skipped", "snapshot")}
     chosen = selected(options, every, match, more)
     if chosen.is_fleet:
         _fleet(options, chosen, Rollout(**rest), ref, **asked)
@@ -58,6 +66,8 @@ def _fleet(options: Options, chosen: Selection, rollout: Rollout, ref: str, **as
         raise Unsafe(
             "--assume-lost is your word about one cluster", hint="give one --cluster, and look at its evidence"
         )
+    if asked["snapshot"]:
+        raise Unsafe("a snapshot is of one cluster", hint="give one --cluster with --etcd-snapshot")
     command = ["recover", "--ref", ref, *(word for name in asked["skipped"] for word in ("--skip-hook", name))]
     if asked["dry_run"]:
         look(options, [*command, "--dry-run"], chosen, rollout.max_parallel)
@@ -79,6 +89,7 @@ class Asked:
     dry_run: bool
     assume_lost: bool
     skipped: tuple[str, ...]
+    snapshot: Path | None = None
     verdict: Verdict | None = None
 
     def recipe(self, config: ClusterConfig) -> Iterator[Step]:
@@ -89,7 +100,11 @@ class Asked:
         if self.dry_run:
             raise Stop("only shown")
         if self.verdict is not None:
-            yield from recipes.recover(config, self.verdict, self.skipped)[len(recipes.prepare()) :]
+            yield from self.steps(config, self.verdict)[len(recipes.prepare()) :]
+
+    def steps(self, config: ClusterConfig, verdict: Verdict) -> list[Step]:
+        """The whole recipe."""
+        return recipes.recover(config, verdict, self.skipped, self.snapshot)
 
 
 def _sink(options: Options, dry_run: bool) -> Sink:
@@ -133,9 +148,11 @@ class Look:
             run.progress.tell("evidence", name, reason=text)
         run.progress.tell("verdict", verdict.row, reason=verdict.text)
         title = f"blackstart recover · {run.ws.cluster} ({run.config.provider}) · commit {run.commit.short}\n\n"
-        self._show(title + screen(found, verdict, recipes.recover(run.config, verdict, asked.skipped)))
+        self._show(title + screen(found, verdict, asked.steps(run.config, verdict)))
         if verdict.refusal is not None:
             raise verdict.refusal
+        if asked.snapshot:
+            require_restorable(run, asked.snapshot, lost=verdict.lost)
         if not asked.yes and not asked.dry_run:
             self._ask()
         asked.verdict = verdict

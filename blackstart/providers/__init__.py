@@ -12,11 +12,12 @@ from blackstart.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Existence:
-    """Whether the cluster exists and runs, and what proves it."""
+    """Whether the cluster exists and runs, what proves it; `blank` are hosts that answer and have nothing of it."""
 
     exists: bool
     running: bool
     proof: str
+    blank: tuple[str, ...] = ()
 
 
 class Provider(Protocol):

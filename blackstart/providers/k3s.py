@@ -27,12 +27,27 @@ AS_ROOT = "if [ $(id -u) = 0 ]; then exec sh -s; else exec sudo -n sh -s; fi"
 """A user who is not root needs sudo without a password. The script itself comes by stdin."""
 
 STATE = """
-[ -d "${K3S_DATA_DIR:-/var/lib/rancher/k3s}/server/db" ] || { echo absent; exit; }
-systemctl is-active --quiet k3s && echo running || echo stopped
+data=${K3S_DATA_DIR:-/var/lib/rancher/k3s}
+[ ! -e "$data/blackstart-restore" ] || { echo waiting; exit; }
+[ -d "$data/PLACE" ] || { echo absent; exit; }
+systemctl is-active --quiet UNIT && echo running || echo stopped
 """
+"""What a server that has its database, or an agent that has its folder, is."""
+START = "systemctl cat UNIT >/dev/null 2>&1 || exit 0; systemctl start UNIT"
+"""A host on which nothing is installed has nothing to start: it joins later."""
+LAY = """
+data=${K3S_DATA_DIR:-/var/lib/rancher/k3s}; mkdir -p "$data" && umask 077 &&
+cat >"$data/.blackstart-restore.new" && mv "$data/.blackstart-restore.new" "$data/blackstart-restore"
+"""
+"""`modules/clusters/k3s/install.sh` begins with the snapshot that lies there."""
 KUBECONFIG = 'cat "${K3S_KUBECONFIG_OUTPUT:-/etc/rancher/k3s/k3s.yaml}"'
 TOKEN = 'cat "$(dirname "${K3S_CONFIG_FILE:-/etc/rancher/k3s/config.yaml}")/token"'
-TOLD = {"absent": "has no k3s server", "running": "k3s runs", "stopped": "k3s is stopped"}
+TOLD = {
+    "absent": "has no k3s",
+    "running": "k3s runs",
+    "stopped": "k3s is stopped",
+    "waiting": "has no k3s yet, but a snapshot to restore",
+}
 GRACE = 30.0
 """Seconds for the command, after the seconds that the connection may take."""
 
@@ -58,12 +73,14 @@ class K3sProvider:
 
         Raises ToolFailed when none says so and not all answer: then nothing proves that it is gone.
         """
-        found = self._ask(self._shape.servers, STATE)
-        proof = "; ".join(f"host {one.host.name} {one.problem or TOLD.get(one.text, one.text)}" for one in found)
+        found, agents = self._states()
+        proof = "; ".join(map(_said, [*found, *(one for one in agents if one.text != "running")]))
         states = {one.text for one in found if not one.problem}
-        if not states & {"running", "stopped"} and any(one.problem for one in found):
+        exists = bool(states & {"running", "stopped"})
+        if not exists and any(one.problem for one in found):
             raise ToolFailed(proof, hint=f"reach the hosts first: {shlex.join(self._ssh(self._shape.servers[0])[:-1])}")
-        return Existence(bool(states & {"running", "stopped"}), "running" in states, proof)
+        blank = tuple(one.host.name for one in (*found, *agents) if one.text == "absent") if exists else ()
+        return Existence(exists, "running" in states, proof, blank)
 
     def kubeconfig(self) -> str:
         """The first server's own that answers, with the cluster's stable endpoint. Raises ToolFailed."""
@@ -78,10 +95,25 @@ class K3sProvider:
     def start(self) -> None:
         """Start k3s on all hosts; servers first, together, for etcd needs most of them. Raises ToolFailed."""
         for hosts, unit in ((self._shape.servers, "k3s"), (self._shape.agents, "k3s-agent")):
-            failed = [one for one in self._ask(hosts, f"systemctl start {unit}") if one.problem]
+            failed = [one for one in self._ask(hosts, START.replace("UNIT", unit)) if one.problem]
             if failed:
                 told = "; ".join(f"host {one.host.name} {one.problem}" for one in failed)
                 raise ToolFailed(f"k3s did not start: {told}", hint="journalctl --unit k3s on that host")
+
+    def lay(self, snapshot: Path, seconds: float) -> str:
+        """Copy a snapshot of etcd to the server that founds the cluster, whose name is returned. Raises ToolFailed."""
+        host = self._shape.servers[0]
+        word = shlex.quote(LAY)
+        argv = [
+            *self._ssh(host)[:-1],
+            f"if [ $(id -u) = 0 ]; then exec sh -c {word}; else exec sudo -n sh -c {word}; fi",
+        ]
+        try:
+            run(Command(argv, source=snapshot, timeout=self._shape.ssh.timeout + seconds))
+        except CommandFailed as error:
+            told = (error.tail.splitlines() or ["no answer"])[-1]
+            raise ToolFailed(f"host {host.name} did not take {snapshot}: {told}", hint="blackstart recover") from None
+        return host.name
 
     def fetch(self) -> None:
         """Write the kubeconfig, and wait until the API answers at its endpoint from here."""
@@ -93,6 +125,15 @@ class K3sProvider:
     def _shape(self) -> K3s:
         assert isinstance(self.config.cluster, K3s)
         return self.config.cluster
+
+    def _states(self) -> tuple[list[Answer], list[Answer]]:
+        """Of servers and agents, all asked at once."""
+        ask: Callable[[Sequence[Host], str, str], list[Answer]] = lambda hosts, place, unit: self._ask(  # noqa: E731
+            hosts, STATE.replace("PLACE", place).replace("UNIT", unit)
+        )
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            agents = pool.submit(ask, self._shape.agents, "agent", "k3s-agent")
+            return ask(self._shape.servers, "server/db", "k3s"), agents.result()
 
     def _first(self, script: str, what: str) -> str:
         found = self._ask(self._shape.servers, script)
@@ -132,6 +173,10 @@ class K3sProvider:
 
     def _path(self, name: str) -> Path:
         return self.ws.root / Path(name).expanduser()
+
+
+def _said(one: Answer) -> str:
+    return f"host {one.host.name} {one.problem or TOLD.get(one.text, one.text)}"
 
 
 def at_endpoint(text: str, shape: K3s) -> str:

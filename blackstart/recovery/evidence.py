@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from blackstart.config.model import K3s
 from blackstart.config.workspace import write_private
 from blackstart.errors import BlackstartError
 from blackstart.gates import Ready
@@ -33,6 +34,8 @@ from blackstart.tools.terraform import State, forgettable, parse_state
 API_SECONDS = 1.2
 LOOK_SECONDS = 2.6
 REMOTE_SECONDS = 30.0
+HOST_SECONDS = 30.0
+"""For what a host has to say, after the seconds in which it has to let us in."""
 Found = TypeVar("Found")
 
 
@@ -43,7 +46,8 @@ def collect(run: Run) -> Evidence:
     api = _Look(lambda: probe(run, run.ws.kubeconfig))
     states = [_Look(lambda stack=stack: state_fact(run, stack)) for stack in run.manifest.stacks]  # type: ignore[misc]
     deadline = began + LOOK_SECONDS
-    said, kubeconfig = provider.result(deadline, (ProviderFact(False, proof="gave no answer in time"), ""))
+    slowly = max(deadline, began + _patience(run))
+    said, kubeconfig = provider.result(slowly, (ProviderFact(False, proof="gave no answer in time"), ""))
     silent = ApiFact("silent", text=f"no answer in {API_SECONDS:.0f} s")
     answer = _compared(run, api.result(deadline, silent), kubeconfig)
     slow = deadline if run.config.state.backend == "local" else began + REMOTE_SECONDS
@@ -79,6 +83,12 @@ class _Look:
         return self._found[0] if self._found else otherwise
 
 
+def _patience(run: Run) -> float:
+    """Seconds for the provider: one dead host must not hide what the others say of the cluster."""
+    shape = run.config.cluster
+    return shape.ssh.timeout + HOST_SECONDS if isinstance(shape, K3s) else LOOK_SECONDS
+
+
 def _provider(run: Run) -> tuple[ProviderFact, str]:
     """What the provider says, and the kubeconfig that it gives. One that made nothing proves nothing."""
     try:
@@ -86,7 +96,7 @@ def _provider(run: Run) -> tuple[ProviderFact, str]:
     except BlackstartError as error:
         return ProviderFact(False, proof=error.message), ""
     known = bool(said.proof) and run.config.provider != "existing"
-    fact = ProviderFact(known, said.exists, said.running, said.proof)
+    fact = ProviderFact(known, said.exists, said.running, said.proof, said.blank)
     if not said.exists:
         return fact, ""
     try:

@@ -36,12 +36,14 @@ class StateFact:
 
 @dataclass(frozen=True, slots=True)
 class ProviderFact:
-    """What the cluster's provider says; `known` is False when it could not tell."""
+    """What the cluster's provider says; `known` is False when it could not tell, `blank` are hosts of a cluster that
+    exists which have nothing of it."""
 
     known: bool
     exists: bool = False
     running: bool = False
     proof: str = ""
+    blank: tuple[str, ...] = ()
 
 
 Answer = Literal["answers", "refuses", "silent", "denied", "unknown"]

@@ -63,6 +63,8 @@ def plan_lines(verdict: Verdict, steps: Sequence[Step]) -> Iterator[str]:
         text = (type(step).__doc__ or "").splitlines()[0]
         if step.name == "forget":
             text = f"{_forgotten(verdict)} leave the states"
+        if step.name == "cluster" and verdict.rejoin:
+            text = f"{text} Hosts that lost it join anew: {', '.join(verdict.rejoin)}"
         yield f"{step.name:<12} {text}"
 
 

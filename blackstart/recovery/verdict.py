@@ -28,8 +28,8 @@ class Row(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What it means and what follows: `forget` are addresses by stack, `restore` stacks whose state is not whole,
-    `start` whether the cluster has to be started, `fetch` whether its kubeconfig has to be taken anew, `refusal` why
-    nothing may be done."""
+    `start` whether the cluster has to be started, `fetch` whether its kubeconfig has to be taken anew, `rejoin` hosts
+    that lost what they had of it, `refusal` why nothing may be done."""
 
     row: Row
     text: str
@@ -37,7 +37,13 @@ class Verdict:
     restore: tuple[str, ...] = ()
     start: bool = False
     fetch: bool = False
+    rejoin: tuple[str, ...] = ()
     refusal: BlackstartError | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is no cluster."""
+        return self.row in (Row.LOST, Row.NOTHING)
 
     @property
     def data_lost(self) -> bool:
@@ -120,7 +126,7 @@ def _unproven(found: Evidence, assume_lost: bool) -> Verdict:
 
 
 def _go(row: Row, text: str, found: Evidence, *, start: bool = False) -> Verdict:
-    return Verdict(row, text, {}, _broken(found), start, found.api.from_provider)
+    return Verdict(row, text, {}, _broken(found), start, found.api.from_provider, found.provider.blank)
 
 
 def _lost(row: Row, text: str, found: Evidence) -> Verdict:

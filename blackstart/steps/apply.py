@@ -23,7 +23,7 @@ from blackstart.steps.states import back_up, push_errored, read_state_text
 from blackstart.synth import Stack
 from blackstart.tools.kubernetes import Cluster
 from blackstart.tools.terraform import Terraform
-from blackstart.waiting import Wait, Watched, wait_for
+from blackstart.waiting import STATUS, Wait, Watched, wait_for
 
 MARK = "blackstart/frozen"
 FROZEN = {"metadata": {"annotations": {MARK: "down"}}, "spec": {"suspend": True}}
@@ -34,16 +34,22 @@ THAWED = {"metadata": {"annotations": {MARK: None}}, "spec": {"suspend": False}}
 class ApplyCluster:
     """The cluster stack, to nodes that are Ready."""
 
+    rejoin: tuple[str, ...] = ()
     name: str = "cluster"
 
     def run(self, run: Run, note: StepNote) -> None:
-        """Ends with the API answering and nodes Ready, CNI included (design, section 5)."""
-        apply_stack(run, run.manifest.stack("cluster"))
+        """Ends with the API answering and nodes Ready, CNI included (design, section 5).
+
+        The hosts of `rejoin` have nothing of the cluster any more: they are taken out of it and join anew.
+        """
+        stack = run.manifest.stack("cluster")
+        apply_stack(run, stack, replace=joins(stack, self.rejoin))
         cluster = run.cluster()
         seeded = seed_network(run)
         if seeded:
             run.progress.note(seeded)
-        wait = Wait("nodes", (Watched("Node"),), run.config.timeouts.cluster)
+        hint = "a host that was made anew joins by: blackstart recover" if run.config.provider == "k3s" else STATUS
+        wait = Wait("nodes", (Watched("Node"),), run.config.timeouts.cluster, hint)
         ready, _ = wait_for(cluster, wait, nodes, lambda why: run.progress.waiting(self.name, why))
         remember(run, cluster)
         note.text = f"control plane {cluster.version()}, {ready.note}"
@@ -105,8 +111,15 @@ def _live_key(run: Run) -> Outcome:
     return key_secret(run.cluster().get("Secret", "sops-age", "flux-system"), run.key.recipients)
 
 
-def apply_stack(run: Run, stack: Stack) -> None:
-    """Initialize where needed, push back what a killed run left, adopt, apply."""
+def joins(stack: Stack, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses of the hosts' joins (modules/clusters/k3s): a server's own resource, an agent's instance."""
+    declared = {one.address for one in stack.resources()}
+    servers = {host: f"terraform_data.server-{host}" for host in hosts}
+    return tuple(at if at in declared else f'terraform_data.agent["{host}"]' for host, at in servers.items())
+
+
+def apply_stack(run: Run, stack: Stack, *, replace: tuple[str, ...] = ()) -> None:
+    """Initialize where needed, push back what a killed run left, adopt, apply; `replace` are addresses."""
     terraform = run.terraform(stack)
     make_private(run.ws.states)
     initialize(run, stack, terraform)
@@ -114,7 +127,7 @@ def apply_stack(run: Run, stack: Stack) -> None:
     if stack.part != "cluster" and (stack.part != "single" or run.provider.exists().running):
         adopt(run, stack, terraform)
     step = stack.part if stack.part != "single" else "apply"
-    applied = terraform.apply(on_resource=lambda what: run.progress.waiting(step, what))
+    applied = terraform.apply(replace=replace, on_resource=lambda what: run.progress.waiting(step, what))
     run.applied[stack.id] = applied
     if not applied.nothing and run.config.state.backend == "local":  # other backends keep a history themselves
         for written in run.ws.states.glob(f"{stack.id}.tfstate*"):

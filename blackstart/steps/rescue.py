@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from blackstart.errors import BlackstartError, Unsafe
 from blackstart.gates.nodes import nodes
 from blackstart.progress import StepNote
+from blackstart.providers.readiness import answers
 from blackstart.steps.apply import initialize
 from blackstart.steps.run import Run
 from blackstart.steps.states import back_up, best_backup, push_errored, read_state, read_state_text
@@ -89,12 +90,17 @@ class ForgetInCluster:
 class StartCluster:
     """Start a cluster that is stopped, until its nodes are Ready."""
 
+    nodes: bool = True
     name: str = "start"
 
     def run(self, run: Run, note: StepNote) -> None:
-        """Idempotent: what runs already is left alone."""
+        """Idempotent: what runs already is left alone. Without `nodes` the API is waited for alone."""
         run.provider.start()
         run.fetch_kubeconfig()
+        if not self.nodes:
+            answers(run.ws.kubeconfig, run.config.timeouts.cluster, hint="blackstart status")
+            note.text = "the API answers"
+            return
         cluster = Cluster(run.ws.kubeconfig, timeout=run.config.timeouts.api)
         wait = Wait("nodes", (Watched("Node"),), run.config.timeouts.cluster)
         ready, _ = wait_for(cluster, wait, nodes, lambda why: run.progress.waiting(self.name, why))

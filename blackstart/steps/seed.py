@@ -18,11 +18,16 @@ NO_NETWORK = ("network plugin", "cni plugin", "NetworkPluginNotReady")
 def seed_network(run: Run) -> str:
     """Install the CNI where there is none yet; what was done, blank when nothing had to be.
 
-    Raises ConfigError when the cluster has no CNI and Git has none either.
+    Raises ConfigError when the cluster has no CNI and Git has none either, or the runs are somewhere else.
     """
     cluster = run.cluster()
     if not lacks_network(run.config, cluster) or run.exported is None:
         return ""
+    if run.config.state.runs_remotely:
+        raise ConfigError(
+            f"the nodes of {run.ws.cluster} have no CNI, and runs on HCP Terraform cannot seed one",
+            hint="install the CNI with the cluster; or once `state.cloud.execution: local` where its API is reached",
+        )
     found = seed(run.exported.wiring, run.exported.folder)
     if found is None:
         raise ConfigError(

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -65,13 +65,14 @@ def allowed_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
 class Command:
     """A program to run: `env` is added to the allowlist, `timeout` is in seconds, `log` gets every line.
 
-    With `private`, nobody else may read the files that it makes.
+    Its input is the text `stdin` or the file `source`. With `private`, nobody else may read the files that it makes.
     """
 
     argv: Sequence[str]
     cwd: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     stdin: str = field(default="", repr=False)
+    source: Path | None = None
     timeout: float | None = None
     log: Path | None = None
     private: bool = False
@@ -182,12 +183,18 @@ def _interrupts_held() -> Iterator[Callable[[], None]]:
 
 
 def _start(command: Command) -> subprocess.Popen[str]:
+    with ExitStack() as stack:
+        source = stack.enter_context(command.source.open("rb")) if command.source else subprocess.DEVNULL
+        return _begin(command, subprocess.PIPE if command.stdin else source)
+
+
+def _begin(command: Command, source: int | IO[bytes]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             list(command.argv),
             cwd=command.cwd,
             env=allowed_environment(command.env),
-            stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+            stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import shlex
+import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,70 +15,26 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from blackstart.config import Workspace, load
+from blackstart.config import Workspace
+from blackstart.drill.bed import free_port
 from blackstart.embedded import processes
 from blackstart.embedded.place import Place
-from blackstart.progress import Progress, Recorder
-from blackstart.steps import Step, execute
+from blackstart.steps import Step
 from blackstart.steps.run import Run
-from tests.desk import PROJECT, Desk, free_port
+from tests.desk import PROJECT, Desk
+from tests.k3s.host import SSHD, Entry, Host
+from tests.k3s.up import take
 
-SSHD = "/usr/sbin/sshd"
 VERSION = "v1.34.1+k3s1"
 SYSTEMCTL = """\
 case $1 in
 is-active) [ "$3" = "$(cat "$BED_HOST/unit" 2>/dev/null)" ] || exit 3 ;;
+cat) [ -e "$BED_HOST/version" ] || exit 1 ;;
 start)
     [ -e "$BED_HOST/version" ] || { echo "Unit $2.service not found." >&2; exit 5; }
     echo "$2" >"$BED_HOST/unit" ;;
 esac"""
 """A unit is active when its name stands in the file `unit`."""
-
-Entry = dict[str, object]
-
-
-@dataclass
-class Host:
-    """One "host": its folder, its port, its sshd."""
-
-    folder: Path
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    @property
-    def entry(self) -> Entry:
-        """As it stands in the cluster file."""
-        return {"name": self.name, "address": "127.0.0.1", "port": self.port}
-
-    @property
-    def public_keys(self) -> list[str]:
-        return [path.read_text().strip() for path in sorted(self.folder.glob("host_*.pub"))]
-
-    def start(self) -> None:
-        """Its sshd, until the port answers."""
-        log = (self.folder / "sshd.log").open("ab")
-        argv = [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")]
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        log.close()
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            assert self.process.poll() is None, (self.folder / "sshd.log").read_text()
-            if "Server listening" in (self.folder / "sshd.log").read_text():
-                return
-            time.sleep(0.02)
-        raise AssertionError(f"{self.name}: sshd does not listen\n{(self.folder / 'sshd.log').read_text()}")
-
-    def stop(self) -> None:
-        """The host is gone: nothing listens any more. What it keeps stays."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-            (self.folder / "sshd.log").unlink()
 
 
 @dataclass
@@ -88,6 +44,7 @@ class Bed:
     desk: Desk
     folder: Path
     hosts: dict[str, Host] = field(default_factory=dict)
+    version: str = VERSION
 
     @property
     def control(self) -> Path:
@@ -121,6 +78,10 @@ class Bed:
             self.know(host)
         return host
 
+    def more(self, count: int) -> list[Host]:
+        """Hosts that are in no cluster file yet."""
+        return [self.add(f"x{len(self.hosts)}") for _ in range(count)]
+
     def know(self, host: Host) -> None:
         """The operator has verified the host's keys."""
         with (self.folder / "known_hosts").open("a") as file:
@@ -138,7 +99,7 @@ class Bed:
                 "servers": [host.entry for host in servers],
                 "agents": [host.entry if isinstance(host, Host) else host for host in agents],
                 "ssh": self.ssh(),
-                "install": {"version": VERSION, "script": "tests/k3s/install-k3s.sh"},
+                "install": {"version": self.version, "script": "tests/k3s/install-k3s.sh"},
                 **other,
             },
             "git": {"url": "https://git.invalid/it.git", "path": "gitops/flux/clusters/local"},
@@ -154,12 +115,8 @@ class Bed:
         return {**known, "known_hosts": str(self.folder / "known_hosts"), **other}
 
     def run(self, *steps: Step) -> Run:
-        """Steps of `up`, in this process, with the environment that the command line would have."""
-        ws = self.desk.ws
-        progress = Progress(Recorder())
-        run = Run(ws, load(ws.root, ws.cluster), progress, ws.runs / "test", ref="main")
-        execute(steps, run)
-        return run
+        """Steps of a recipe, in this process."""
+        return take(self.desk.ws, *steps)
 
     def events(self) -> list[str]:
         """What the stand-ins did since the last time that somebody asked."""
@@ -167,6 +124,22 @@ class Bed:
         found = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
         return found
+
+    def lose(self, *names: str) -> None:
+        """These hosts are new machines at the same addresses; with the last server the cluster is gone."""
+        for name in names:
+            self.hosts[name].wipe()
+        if not any(host.runs == "k3s" for host in self.hosts.values()):
+            processes.end(self.place, keep_data=False)
+            shutil.rmtree(self.place.cluster)
+            for name in ("api.json", "kubeconfig", "token"):
+                (self.control / name).unlink()
+
+    def on(self, name: str, command: str) -> str:
+        """What a command prints on a host, over SSH."""
+        options = ("-o", f"UserKnownHostsFile={self.folder / 'known_hosts'}", "-i", str(self.folder / "id"))
+        argv = ["ssh", *options, "-p", str(self.hosts[name].port), f"{getpass.getuser()}@127.0.0.1", command]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
 
     def end(self) -> None:
         """Nothing is left running."""

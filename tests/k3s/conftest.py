@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from blackstart.config import load
 from blackstart.errors import CommandFailed
-from blackstart.steps.apply import ApplyCluster
+from blackstart.providers.k3s import K3sProvider
 from blackstart.steps.k3s_token import KeepToken
-from blackstart.steps.prepare import FindKey, PinCommit, Synthesize
+from blackstart.steps.prepare import FindKey
 from blackstart.steps.run import Run
 from tests.desk import lay
-from tests.k3s.bed import Bed, reason_to_skip
+from tests.k3s.bed import VERSION, Bed, reason_to_skip
+from tests.k3s.host import Host
+from tests.k3s.up import STEPS
 
 
 def up(bed: Bed) -> Run:
     """The part of `up` that makes the cluster."""
-    return bed.run(FindKey(), PinCommit(), Synthesize(), KeepToken(), ApplyCluster())
+    return bed.run(*STEPS)
 
 
 def failure(bed: Bed) -> CommandFailed:
@@ -48,6 +51,11 @@ def laid(folder: Path, *names: str) -> Iterator[Bed]:
         bed.end()
 
 
+def provider(bed: Bed) -> K3sProvider:
+    """Who answers for the cluster."""
+    return K3sProvider(bed.desk.ws, load(bed.desk.root, "bed"))
+
+
 def give_key(bed: Bed) -> None:
     """The cluster's own key, once it has a file."""
     bed.desk.good("keys", "new")
@@ -63,6 +71,29 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         yield bed
 
 
+@pytest.fixture(scope="session")
+def bed(empty: Bed) -> Bed:
+    """The cluster, made; who changes it leaves a whole one."""
+    assert not provider(empty).exists().exists
+    run = up(empty)
+    events = empty.events()
+    servers = [event for event in events if "server" in event]
+    assert servers == [f"install server {name} {VERSION}" for name in ("s1", "s2", "s3")]
+    assert {event for event in events if "agent" in event} == {
+        f"install agent {name} {VERSION}" for name in ("a1", "a2")
+    }
+    assert not any(event.startswith("drain") for event in events)
+    assert run.applied["bed-cluster"].added > 0
+    return empty
+
+
+@pytest.fixture
+def events(bed: Bed) -> Callable[[], list[str]]:
+    """What the hosts did since the test began, or since the last time that it asked."""
+    bed.events()
+    return bed.events
+
+
 @pytest.fixture
 def lone(tmp_path: Path) -> Iterator[Bed]:
     """One server on which nothing is installed; its token is made."""
@@ -73,7 +104,7 @@ def lone(tmp_path: Path) -> Iterator[Bed]:
         yield bed
 
 
-def write(bed: Bed, *more: str, **other: object) -> None:
+def write(bed: Bed, more: Sequence[Host] = (), **other: object) -> None:
     """The usual cluster file, with `more` agents."""
     hosts = bed.hosts
-    bed.write([hosts["s1"], hosts["s2"], hosts["s3"]], [hosts[name] for name in ("a1", "a2", *more)], **other)
+    bed.write([hosts["s1"], hosts["s2"], hosts["s3"]], [hosts["a1"], hosts["a2"], *more], **other)

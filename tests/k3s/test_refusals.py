@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from blackstart.config import load
 from blackstart.errors import ToolFailed
 from blackstart.keys import k3s_token
-from blackstart.providers.k3s import K3sProvider
 from blackstart.steps.k3s_token import KeepToken
 from blackstart.steps.prepare import FindKey
 from tests.k3s.bed import Bed
-from tests.k3s.conftest import failure
+from tests.k3s.conftest import failure, provider
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def provider(bed: Bed) -> K3sProvider:
-    return K3sProvider(bed.desk.ws, load(bed.desk.root, "bed"))
-
-
-def untouched(bed: Bed) -> bool:
-    host = bed.hosts["s1"].folder
-    return bed.events() == [] and not (host / "etc" / "token").exists() and not (host / "version").exists()
+def untouched(lone: Bed) -> bool:
+    host = lone.hosts["s1"].folder
+    return lone.events() == [] and not (host / "etc" / "token").exists() and not (host / "version").exists()
 
 
 def test_a_host_with_another_key_is_refused_by_terraform_and_by_ssh(lone: Bed) -> None:
@@ -54,7 +48,7 @@ def test_a_wrong_user_is_told_from_a_lost_cluster(lone: Bed) -> None:
 
 
 def test_a_full_disk_is_told_with_the_name_of_the_host(lone: Bed) -> None:
-    (lone.hosts["s1"].folder / "fault").write_text("before")
+    lone.hosts["s1"].fail("before")
     told = failure(lone).tail
     assert "host s1: the join failed" in told
     assert "No space left on device" in told

@@ -1,6 +1,7 @@
 """What of a HelmRelease the CNI's seed takes, and what it refuses."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from blackstart.config.model import ClusterConfig
 from blackstart.errors import ConfigError
 from blackstart.layers import Built, Wiring
 from blackstart.seed import seed
-from blackstart.steps.seed import lacks_network
+from blackstart.steps.seed import lacks_network, seed_network
 
 EXPORT = Path("/export")
 RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -126,11 +127,24 @@ class Nodes:
     ],
 )
 def test_of_somebody_else_s_cluster_the_nodes_tell(messages: tuple[str, ...], lacking: bool) -> None:
-    config = ClusterConfig.model_validate(
+    assert lacks_network(existing(), Nodes(*messages)) is lacking  # type: ignore[arg-type]
+
+
+def existing(**state: Any) -> ClusterConfig:
+    return ClusterConfig.model_validate(
         {
             "cluster": {"provider": "existing"},
             "git": {"url": "https://git.example.test/it.git", "path": "p"},
             "sops": {"recipients": [RECIPIENT]},
+            "state": state,
         }
     )
-    assert lacks_network(config, Nodes(*messages)) is lacking  # type: ignore[arg-type]
+
+
+def test_runs_elsewhere_seed_nothing() -> None:
+    config = existing(backend="cloud", cloud={"organization": "o", "execution": "remote"})
+    nodes = Nodes("cni plugin not initialized")
+    run = SimpleNamespace(config=config, ws=SimpleNamespace(cluster="far"), exported=EXPORT, cluster=lambda: nodes)
+    with pytest.raises(ConfigError, match="the nodes of far have no CNI") as refused:
+        seed_network(run)  # type: ignore[arg-type]
+    assert (refused.value.exit_code, "state.cloud.execution: local" in refused.value.hint) == (2, True)

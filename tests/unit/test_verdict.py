@@ -139,6 +139,20 @@ def test_a_kubeconfig_that_only_the_provider_has_is_taken() -> None:
     assert decide(evidence(answers(OURS, provider_made=True, from_provider=True))).fetch
 
 
+def test_hosts_that_lost_a_cluster_that_exists_join_anew() -> None:
+    partly = replace(ALIVE, blank=("s2", "a1"))
+    assert decide(evidence(answers(OURS, provider_made=True), partly)).rejoin == ("s2", "a1")
+    stopped = decide(evidence(ApiFact("refuses"), replace(partly, running=False)))
+    assert (stopped.row, stopped.rejoin) == (Row.STOPPED, ("s2", "a1"))
+    assert not decide(evidence(answers(REBORN), partly)).rejoin
+
+
+@pytest.mark.parametrize(("provider", "lost"), [(GONE, True), (STOPPED, False), (ALIVE, False)])
+def test_only_a_proven_loss_makes_way_for_a_snapshot(provider: ProviderFact, lost: bool) -> None:
+    assert decide(evidence(ApiFact("refuses"), provider)).lost is lost
+    assert not decide(evidence(answers(REBORN), provider)).lost
+
+
 def test_a_live_lock_stops_everything() -> None:
     verdict = decide(evidence(ApiFact("refuses"), GONE, OURS, replace(STATE, lock="root@host, apply")))
     assert isinstance(verdict.refusal, Locked)

@@ -80,3 +80,10 @@ def test_a_program_that_is_not_there_is_a_missing_tool() -> None:
         run(Command(["no-such-program"]))
     assert missing.value.exit_code == 3
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_file_is_the_input(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"\x00\xffbinary\n")
+    count = "import sys; print(len(sys.stdin.buffer.read()))"
+    done = run(Command([sys.executable, "-c", count], source=tmp_path / "in"))
+    assert done.stdout == "9\n"

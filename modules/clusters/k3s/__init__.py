@@ -44,7 +44,7 @@ class _Nodes:
     def __init__(self, stack: TerraformStack, place: Place, shape: K3s) -> None:
         self.stack, self.place, self.shape = stack, place, shape
         self.ssh = Ssh(place, shape.ssh)
-        self.scripts = scripts.Scripts(place.cluster, shape)
+        self.scripts = scripts.Scripts(place, shape)
 
     def server(self, host: Host, after: DataResource | None) -> DataResource:
         """One server that joins; the first one founds the cluster when no other server runs it."""
@@ -94,24 +94,22 @@ class _Nodes:
             ),
             [
                 *provisioners(first, self.scripts.drain(host.name)),
-                *provisioners(self.ssh.to(host), self.scripts.install(host.name, kind, "upgrade"), self._files()),
+                *provisioners(self.ssh.to(host), self.scripts.install(host.name, kind, "upgrade")),
                 *provisioners(first, self.scripts.uncordon(host.name)),
             ],
         )
 
     def _joins(self, name: str, kind: str) -> list[Provisioner]:
-        return provisioners(self.ssh.to_self(), self.scripts.install(name, kind, "join"), self._files(token=True))
+        token = {"token": f"${{var.{TOKEN}}}"}
+        return provisioners(self.ssh.to_self(), self.scripts.install(name, kind, "join"), token)
 
     def _leaves(self, host: Host | None, name: str, uninstaller: str) -> list[Provisioner]:
-        """Out of the cluster, seen from another server, then off the host; a host that is dead stops neither."""
-        other = next((one for one in self.shape.servers if one is not host), None)
-        leave = provisioners(self.ssh.to(other), self.scripts.leave(name)) if other else []
+        """Out of the cluster, told to two servers since one may be lost itself, then off the host; a host that is dead
+        stops neither."""
+        others = [one for one in self.shape.servers if one is not host][:2]
+        leave = [step for one in others for step in provisioners(self.ssh.to(one), self.scripts.leave(name))]
         off = provisioners(self.ssh.to_self(), self.scripts.uninstall(name, uninstaller))
         return destroying([*leave, *off])
-
-    def _files(self, *, token: bool = False) -> dict[str, str]:
-        files = {"token": f"${{var.{TOKEN}}}"} if token else {}
-        return {**files, **self.scripts.installer(self.place)}
 
     def _known(self, host: Host) -> dict[str, str]:
         return {"name": host.name, **_address(host), "host_key": self.ssh.key_of(host)}

@@ -43,8 +43,15 @@ someone_answers() {
     return 1
 }
 
+# What `blackstart recover --etcd-snapshot` has laid on the server that founds the cluster.
+snapshot=$data/blackstart-restore
+restored=$data/blackstart-restored
+[ "$founds" = yes ] || snapshot=/nonexistent
+
 origin() {
-    if [ "$founds" = yes ] && { [ -d "$data/server/db" ] || ! someone_answers; }; then
+    if [ -s "$snapshot" ] && someone_answers; then
+        refuse "a snapshot of etcd waits here, but the cluster runs at another server; to leave it out: rm $snapshot"
+    elif [ "$founds" = yes ] && { [ -d "$data/server/db" ] || ! someone_answers; }; then
         echo '"cluster-init": true,'
     elif [ "$kind" = server ]; then
         echo "\"server\": \"$endpoint\","
@@ -62,12 +69,44 @@ write_config() {
 }
 
 install() {
-    if [ -n "$installer" ]; then
-        mkdir -p "$folder"
+    mkdir -p "$folder"
+    if [ -n "$script" ]; then
+        printf '%s' "$script" >"$folder/install.sh"
+    else
         curl --fail --silent --show-error --location --max-time 120 --output "$folder/install.sh" "$installer"
     fi
     INSTALL_K3S_VERSION=$version INSTALL_K3S_EXEC=$kind sh "$folder/install.sh" </dev/null
     has_version || refuse "the installer ended, but k3s is not $version: $(k3s --version 2>&1 | head -n 1)"
+}
+
+# etcd begins with the snapshot, as its only member. Killed on the way, it begins again: k3s refuses a second reset as
+# long as its flag is there, and keeps the data that it finds aside.
+restore() {
+    [ -s "$snapshot" ] || return 0
+    export INSTALL_K3S_SKIP_START=true
+    install
+    unset INSTALL_K3S_SKIP_START
+    rm -f "$data/server/db/reset-flag"
+    k3s server --cluster-reset "--cluster-reset-restore-path=$snapshot" "--token-file=$etc/token" </dev/null ||
+        refuse "k3s did not restore the snapshot; was it taken with this token, and is it whole? (sha256: \
+$(sha256sum "$snapshot" | cut -d ' ' -f 1))"
+    mv "$snapshot" "$restored"
+}
+
+# A host that was made anew has another password than the one that the snapshot knows for its name: k3s would refuse it.
+# Without its record the password that comes next is taken.
+forget_passwords() {
+    [ -e "$restored" ] || return 0
+    left=120
+    until k3s kubectl get --raw=/readyz >/dev/null 2>&1; do
+        [ "$left" -gt 0 ] || refuse "the API is not ready 120 s after the snapshot was restored"
+        left=$((left - 1))
+        sleep 1
+    done
+    for one in $(k3s kubectl --namespace kube-system get secret --output name | grep '\.node-password\.k3s$'); do
+        k3s kubectl --namespace kube-system delete "$one" --ignore-not-found
+    done
+    rm -f "$restored"
 }
 
 # An agent's unit counts as started before it has joined: its own kubelet knows.
@@ -89,7 +128,9 @@ elif [ "$mode" = upgrade ] && runs && has_version; then
     echo "host $node: k3s $version runs already"
 else
     [ "$mode" = upgrade ] || write_config
+    restore
     install
 fi
+forget_passwords
 wait_registered
 echo "host $node: joined as $kind"

@@ -41,7 +41,7 @@ class Script:
 class Scripts:
     """The scripts for one cluster."""
 
-    cluster: str
+    place: Place
     shape: K3s
 
     def install(self, node: str, kind: str, mode: str) -> Script:
@@ -54,24 +54,13 @@ class Scripts:
             kind=kind,
             mode=mode,
             version=self.shape.install.version,
-            installer=self.shape.install.script if self._is_url else "",
+            installer=self.shape.install.script,
+            script=self._script_of_ours(),
             endpoint=self._endpoint,
             others=" ".join(f"https://{_host(one.address)}:{self.shape.api_port}" for one in others) if founds else "",
             founds="yes" if founds else "no",
             config=json.dumps(self._config(node, kind), indent=1),
         )
-
-    def installer(self, place: Place) -> dict[str, str]:
-        """The installer of the repository, to be uploaded; a URL is downloaded on the host."""
-        if self._is_url:
-            return {}
-        path = place.workspace.root / self.shape.install.script
-        if not path.is_file():
-            raise ConfigError(
-                f"there is no installer {self.shape.install.script}",
-                hint="edit cluster.install.script: a URL or a path",
-            )
-        return {"install.sh": literal(path.read_text())}
 
     def wait(self, nodes: Sequence[str], seconds: int) -> Script:
         """Until the API is ready and all nodes have registered."""
@@ -93,9 +82,17 @@ class Scripts:
         """k3s and all its data off this host."""
         return self._script("uninstall.sh", node, uninstaller=uninstaller)
 
-    @property
-    def _is_url(self) -> bool:
-        return "://" in self.shape.install.script
+    def _script_of_ours(self) -> str:
+        """The installer of the repository; blank for a URL, which is downloaded on the host."""
+        if "://" in self.shape.install.script:
+            return ""
+        path = self.place.workspace.root / self.shape.install.script
+        if not path.is_file():
+            raise ConfigError(
+                f"there is no installer {self.shape.install.script}",
+                hint="edit cluster.install.script: a URL or a path",
+            )
+        return path.read_text()
 
     @property
     def _endpoint(self) -> str:
@@ -118,7 +115,7 @@ class Scripts:
         }
 
     def _script(self, name: str, node: str, **settings: str) -> Script:
-        folder = f".blackstart-k3s/{self.cluster}-{node}"
+        folder = f".blackstart-k3s/{self.place.cluster}-{node}"
         known = {"node": node, "folder": folder, **settings}
         head = "".join(f"{key}={_quoted(value)}\n" for key, value in known.items())
         return Script(folder, f"#!/bin/sh\n{head}{literal((HERE / name).read_text())}")
