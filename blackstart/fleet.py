@@ -90,13 +90,17 @@ class Audience(Protocol):
 
 @dataclass(slots=True)
 class Fleet:
-    """A command over many clusters; with `as_json` their processes tell what they do as JSON."""
+    """A command over many clusters; with `as_json` their processes tell what they do as JSON.
+
+    `pin` gives the options by which a cluster gets the commit of the whole rollout, whatever is committed meanwhile.
+    """
 
     root: Path
     command: Sequence[str]
     rollout: Rollout
     audience: Audience
     as_json: bool = True
+    pin: Callable[[str], Sequence[str]] = lambda cluster: ()
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     interrupted: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -157,7 +161,17 @@ class Fleet:
 
     def _argv(self, cluster: str) -> list[str]:
         output = "json" if self.as_json else "text"
-        return [sys.executable, "-m", "blackstart", "--cluster", cluster, "-o", output, *self.command]
+        return [
+            sys.executable,
+            "-m",
+            "blackstart",
+            "--cluster",
+            cluster,
+            "-o",
+            output,
+            *self.command,
+            *self.pin(cluster),
+        ]
 
     def _environment(self, cluster: str) -> dict[str, str]:
         """The operator's own: it is blackstart that begins there. But one port for Git can not serve many clusters,

@@ -6,11 +6,15 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from blackstart.cli.options import Options
+from blackstart.config import load
+from blackstart.errors import BlackstartError
 from blackstart.fleet import Audience, Fleet, Outcome, Rollout, Selection, unfinished_first, worst
 from blackstart.report.closing import shown
 from blackstart.show import clean
@@ -60,17 +64,28 @@ def alone(options: Options, more: Sequence[str]) -> Options:
 def work(options: Options, command: Sequence[str], selection: Selection, rollout: Rollout, *, ref: str = "") -> None:
     """Change many clusters, tell each event, close with a table. Exits with the worst code.
 
-    With `ref` the rollout goes on where it stopped at that commit.
+    With `ref` all get that one commit, and the rollout goes on where it stopped.
     """
     clusters = selection.names(options.root)
-    if ref:
-        clusters = unfinished_first(options.root, clusters, Git(options.root).resolve(ref).sha)
+    commit = Git(options.root).resolve(ref).sha if ref else ""
+    if commit:
+        clusters = unfinished_first(options.root, clusters, commit)
     audience, close = _audience(options, command[0], clusters)
+    pin = partial(_pin, options.root, commit, ref)
     try:
-        outcomes = Fleet(options.root, command, rollout, audience).work(clusters)
+        outcomes = Fleet(options.root, command, rollout, audience, pin=pin).work(clusters)
     finally:
         close()
     _finish(options, GOOD[command[0]], outcomes, drawn=isinstance(audience, _Drawn))
+
+
+def _pin(root: Path, commit: str, ref: str, cluster: str) -> list[str]:
+    """A cluster that reads from a remote has the commit of its branch, unless another was asked for."""
+    try:
+        worktree = load(root, cluster).git.is_worktree
+    except BlackstartError:  # its own process says what is wrong
+        return []
+    return ["--ref", commit] if commit and (worktree or ref != "HEAD") else []
 
 
 def look(options: Options, command: Sequence[str], selection: Selection, max_parallel: int) -> None:

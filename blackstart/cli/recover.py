@@ -68,9 +68,9 @@ def _fleet(options: Options, chosen: Selection, rollout: Rollout, ref: str, **as
         )
     if asked["snapshot"]:
         raise Unsafe("a snapshot is of one cluster", hint="give one --cluster with --etcd-snapshot")
-    command = ["recover", "--ref", ref, *(word for name in asked["skipped"] for word in ("--skip-hook", name))]
+    command = ["recover", *(word for name in asked["skipped"] for word in ("--skip-hook", name))]
     if asked["dry_run"]:
-        look(options, [*command, "--dry-run"], chosen, rollout.max_parallel)
+        look(options, [*command, "--ref", ref, "--dry-run"], chosen, rollout.max_parallel)
     if not asked["yes"]:
         raise Unsafe("many clusters are recovered without a question", hint="look at --dry-run first, then give --yes")
     work(options, [*command, "--yes"], chosen, rollout, ref=ref)

@@ -30,7 +30,7 @@ def up(options: Options, /, ref: str, dry_run: bool, every: bool, match: str, **
     if chosen.is_fleet and dry_run:
         look(options, ["up", "--dry-run"], chosen, rest["max_parallel"])
     if chosen.is_fleet:
-        work(options, ["up", "--ref", ref], chosen, Rollout(**rest), ref=ref)
+        work(options, ["up"], chosen, Rollout(**rest), ref=ref)
     options = alone(options, more)
     if dry_run:
         _, config = one_cluster(options)

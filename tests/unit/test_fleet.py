@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ import pytest
 
 from blackstart import fleet
 from blackstart.cli import main as group
-from blackstart.cli.fleet import table
+from blackstart.cli.fleet import _pin, table
 from blackstart.config import Workspace
 from blackstart.errors import ConfigError
 from blackstart.fleet import Fleet, Outcome, Rollout, Selection, unfinished_first, worst
@@ -167,6 +168,23 @@ def test_a_rollout_goes_on_where_it_stopped(tmp_path: Path) -> None:
     ):
         ended(name, outcome, commit)
     assert unfinished_first(tmp_path, ["a", "b", "c", "d", "e", "f"], "new") == ["c", "d", "e", "b", "a", "f"]
+
+
+def test_all_get_one_commit_whatever_is_committed_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / "clusters").mkdir()
+    text = f"cluster: {{provider: embedded}}\nsops: {{recipients: [age1{'q' * 58}]}}\n"
+    for name, url in (("here", "worktree"), ("there", "https://git.example.test/ops.git")):
+        path = tmp_path / "clusters" / f"{name}.yaml"
+        path.write_text(text + f"git: {{url: '{url}', path: gitops}}\n")
+    (tmp_path / "clusters" / "wrong.yaml").write_text("a: [")
+
+    def pinned(ref: str) -> list[list[str]]:
+        return [_pin(tmp_path, "c0ffee", ref, name) for name in ("here", "there", "wrong")]
+
+    assert pinned("HEAD") == [["--ref", "c0ffee"], [], []]
+    assert pinned("v1") == [["--ref", "c0ffee"], ["--ref", "c0ffee"], []]
+    fleet = Fleet(tmp_path, ["up"], Rollout(), Heard(), pin=partial(_pin, tmp_path, "c0ffee", "HEAD"))
+    assert fleet._argv("here")[-3:] == ["up", "--ref", "c0ffee"] and fleet._argv("there")[-1] == "up"
 
 
 def test_clusters_are_chosen_by_name_by_glob_or_all(tmp_path: Path) -> None:
