@@ -154,7 +154,10 @@ def _compared(run: Run, api: ApiFact, given: str) -> ApiFact:
     if given and given != own and api.answer in ("unknown", "refuses", "denied"):
         fresh = run.folder / "kubeconfig"
         write_private(fresh, given)
-        return replace(probe(run, fresh), provider_made=made, from_provider=True)
+        try:
+            return replace(probe(run, fresh), provider_made=made, from_provider=True)
+        finally:
+            fresh.unlink()  # the record of a run is kept, and holds no credentials
     return replace(api, provider_made=made and _target(own) == _target(given))
 
 

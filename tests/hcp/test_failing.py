@@ -150,6 +150,11 @@ def test_what_hcp_refuses_the_peer_refuses(peer: Peer) -> None:
     assert refused == (409, "already locked by me")
     unfinished = {"data": {"type": "state-versions", "attributes": {"serial": 1}}}
     assert _asked(peer, f"workspaces/{workspace.id}/state-versions", body=unfinished)[0] == 422
+    workspace.states.append({"id": "sv-1", "serial": 3, "lineage": "l", "md5": "y", "raw": b"{}"})
+    for serial, lineage, why in ((4, "another", "lineage"), (2, "l", "serial"), (3, "l", "serial")):
+        state["data"]["attributes"] = {"serial": serial, "md5": "x", "lineage": lineage}
+        refused = _asked(peer, f"workspaces/{workspace.id}/state-versions", body=state)
+        assert refused[0] == 409 and why in refused[1]
 
 
 def test_a_peer_goes_on_from_its_disk(

@@ -137,6 +137,16 @@ def test_an_api_that_refuses_is_told_from_a_silent_one(run: Run) -> None:
     assert collect(run).api.answer == "refuses"
 
 
+def test_the_provider_s_kubeconfig_is_tried_and_not_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold a token; what a run leaves is kept for long."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given = KUBECONFIG.format(port=server.getsockname()[1])
+    monkeypatch.setattr(FakeProvider, "kubeconfig", lambda self: given)
+    api = collect(run).api
+    assert api.answer == "refuses" and api.from_provider
+    assert not [path for path in run.folder.rglob("*") if path.is_file() and "token: t" in path.read_text()]
+
+
 @pytest.mark.parametrize("said", [None, ToolFailed("no host answers"), Existence(False, False, "")])
 def test_a_provider_that_cannot_tell_proves_nothing(
     run: Run, monkeypatch: pytest.MonkeyPatch, said: Existence | Exception | None
