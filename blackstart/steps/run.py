@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from blackstart import toolchain
@@ -137,6 +138,8 @@ class Run:
 
     def _elsewhere(self, stack: Stack) -> Elsewhere:
         """A secret is never a run's variable: those are kept in clear (`cloud setup` makes sensitive ones)."""
+        from blackstart.steps.states import back_up as keep
+
         following = Following(
             told=lambda why: self.progress.waiting(stack.part, why),
             cancel=self.cancel_run,
@@ -145,7 +148,8 @@ class Run:
         )
         held = {"suspended": _json_list(self.suspended)} if stack.part in ("flux", "single") else {}
         secrets = {name.removeprefix("TF_VAR_"): value for name, value in self._secrets(stack).items()}
-        return Elsewhere(self.cloud, self._cloud_settings.organization, stack.id, following, held, secrets)
+        organization = self._cloud_settings.organization
+        return Elsewhere(self.cloud, organization, stack.id, following, held, secrets, partial(keep, self, stack.id))
 
     def _variables(self, stack: Stack) -> dict[str, str]:
         env = {

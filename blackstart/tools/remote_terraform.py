@@ -29,7 +29,7 @@ UPLOAD_SECONDS = 120.0
 class Elsewhere:
     """Where a stack's runs are: its workspace, the variables of its runs (never a secret: they are kept in clear).
 
-    `secrets` are the values that its sensitive variables should have.
+    `secrets` are the values that its sensitive variables should have. `keep` gets each state before it is replaced.
     """
 
     cloud: TerraformCloud
@@ -38,6 +38,7 @@ class Elsewhere:
     following: Following
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    keep: Callable[[str], None] = field(default=lambda text: None)
 
 
 class RemoteTerraform(Terraform):
@@ -87,6 +88,7 @@ class RemoteTerraform(Terraform):
     def push(self, file: Path, *, force: bool = False) -> None:
         """Make `file` the state; the server checks serial and lineage unless `force`."""
         with self._locked("blackstart: a state is pushed"):
+            self._at.keep(self.pull_text())
             self._push(file.read_text(), force=force)
 
     def forget(self, addresses: list[str]) -> None:
@@ -94,7 +96,9 @@ class RemoteTerraform(Terraform):
         if not addresses:
             return
         with self._locked("blackstart: resources of a lost cluster are forgotten"):
-            data = json.loads(self.pull_text())
+            text = self.pull_text()
+            self._at.keep(text)
+            data = json.loads(text)
             data["resources"] = [one for one in data["resources"] if address_of(one) not in addresses]
             data["serial"] += 1
             self._push(json.dumps(data))

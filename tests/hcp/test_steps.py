@@ -68,7 +68,9 @@ def test_a_workspace_must_be_there_and_in_the_right_mode(peer: Peer, run: Run) -
         initialize(run, stack, run.terraform(stack))
 
 
-def test_what_a_lost_cluster_left_is_forgotten_by_the_api(peer: Peer, run: Run) -> None:
+def test_what_a_lost_cluster_left_is_forgotten_by_the_api(
+    peer: Peer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     workspace = peer.store.make_workspace({"name": "one-flux", "execution-mode": "remote"}, "", "")
     stack = run.manifest.stacks[0]
     run.suspended = ("apps",)
@@ -78,8 +80,11 @@ def test_what_a_lost_cluster_left_is_forgotten_by_the_api(peer: Peer, run: Run) 
     assert peer.asked("POST", "/runs$")[0]["data"]["attributes"]["variables"] == [
         {"key": "suspended", "value": json.dumps('["apps"]')}
     ]
+    locked: list[bool] = []
+    monkeypatch.setattr("blackstart.steps.states.write_private", lambda *_: locked.append(bool(workspace.locked_by)))
     with run.progress.step("forget") as note:
         ForgetInCluster(("one-flux",)).run(run, note)
+    assert locked == [True], "backed up once, between lock and push"
     state = read_state(run, stack, terraform)
     assert note.text == "1 resources forgotten" and state is not None and state.addresses() == []
     assert len(peer.asked("POST", "/actions/lock")) == len(peer.asked("POST", "/actions/unlock")) == 1
