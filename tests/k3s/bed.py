@@ -111,7 +111,7 @@ class Bed:
 
     def ssh(self, **other: object) -> dict[str, object]:
         """The section `ssh`."""
-        known = {"user": getpass.getuser(), "key": str(self.folder / "id"), "timeout": 5}
+        known = {"user": getpass.getuser(), "key": str(self.folder / "id"), "timeout": 8}
         return {**known, "known_hosts": str(self.folder / "known_hosts"), **other}
 
     def run(self, *steps: Step) -> Run:

@@ -98,7 +98,7 @@ def events(bed: Bed) -> Callable[[], list[str]]:
 def lone(tmp_path: Path) -> Iterator[Bed]:
     """One server on which nothing is installed; its token is made."""
     with laid(tmp_path, "s1") as bed:
-        bed.write([bed.hosts["s1"]], ssh=bed.ssh(timeout=3))
+        bed.write([bed.hosts["s1"]], ssh=bed.ssh(timeout=5))
         give_key(bed)
         bed.run(FindKey(), KeepToken())
         yield bed

@@ -11,7 +11,7 @@ import pytest
 from blackstart import recipes
 from blackstart.errors import CommandFailed, KeyProblem, Unsafe
 from blackstart.keys import k3s_token
-from blackstart.recovery.evidence import collect
+from blackstart.recovery import evidence
 from blackstart.recovery.verdict import Row, Verdict, decide
 from blackstart.steps import execute
 from blackstart.steps.apply import ApplyCluster
@@ -27,10 +27,17 @@ EVERYONE = ("s1", "s2", "s3", "a1", "a2")
 MARKER = "blackstart-drill-marker"
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is not a silent API."""
+    monkeypatch.setattr(evidence, "API_SECONDS", 20.0)
+    monkeypatch.setattr(evidence, "LOOK_SECONDS", 60.0)
+
+
 def recover(bed: Bed, snapshot: Path | None = None) -> Verdict:
     """Evidence, verdict and the steps that follow from them, to a cluster whose nodes are Ready."""
     run = bed.run(FindKey(), PinCommit(), Synthesize())
-    verdict = decide(collect(run))
+    verdict = decide(evidence.collect(run))
     if verdict.refusal:
         raise verdict.refusal
     if snapshot:
