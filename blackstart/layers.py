@@ -142,7 +142,7 @@ def _layers_in(built: Mapping[str, Built], places: Mapping[str, Place], path: st
         _layer(obj, parent, places.get(names_of(obj).name, Place(path, 1)))
         for parent, one in built.items()
         for obj in one.objects
-        if names_of(obj).kind == "Kustomization" and group_of(obj) == GROUP
+        if names_of(obj).kind == "Kustomization" and group_of(obj) == GROUP and names_of(obj).name != SOURCE  # the root
     ]
     return {layer.name: layer for layer in found}
 

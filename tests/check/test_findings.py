@@ -22,6 +22,21 @@ SECRET = "gitops/apps/login.sops.yaml"
 KEY = f"keys/{CLUSTER}.agekey"
 PLAIN = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: login\nstringData:\n  user: x\n"
 RELEASE = "gitops/controllers/maker.yaml"
+SYNC = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 1m0s, ref: {branch: main}, url: "https://git.example.test/fleet"}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: flux-system, namespace: flux-system}
+spec:
+  interval: 10m0s
+  path: ./gitops/clusters/demo
+  prune: true
+  sourceRef: {kind: GitRepository, name: flux-system}
+"""
 
 
 def edit(name: str, old: str, new: str) -> Change:
@@ -98,6 +113,10 @@ REPOSITORY_CHANGES: dict[str, tuple[Change, str]] = {
     "substitute-source-missing": (
         edit(APPS, "name: cluster-settings", "name: cluster-settings\n      - kind: Secret\n        name: absent"),
         f"{APPS}:2",
+    ),
+    "flux-owned-twice": (
+        write("gitops/clusters/demo/flux-system/gotk-sync.yaml", SYNC),
+        "gitops/clusters/demo/flux-system/gotk-sync.yaml:2",
     ),
     "crd-beside-resource": (
         write("gitops/controllers/widget.yaml", "apiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: own\n"),

@@ -7,8 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from blackstart.check.evidence import Evidence, at
 from blackstart.check.finding import Finding, found, pointed_out
-from blackstart.layers import SETTINGS, Layer, is_ours
-from blackstart.tools.manifests import Place, items, mapping
+from blackstart.layers import SETTINGS, SOURCE, Layer, is_ours
+from blackstart.tools.manifests import Object, Place, group_of, items, mapping, names_of
 
 KEY_SECRET = "sops-age"
 ADVISED = {
@@ -136,6 +136,26 @@ def sources_of_variables(seen: Evidence) -> Iterator[Finding]:
                 )
 
 
+def owners(seen: Evidence) -> Iterator[Finding]:
+    """Flux's source and root are made by layer 0; those that `flux bootstrap` left in Git would own them too."""
+    every = (seen.wiring.root, *seen.wiring.built.values()) if seen.wiring else ()
+    kinds = {names_of(obj).kind for one in every for obj in one.objects if _is_fluxs_own(obj)}
+    for kind in sorted(kinds)[:1]:
+        places = [doc.place for doc in seen.documents if (doc.kind, doc.name) == (kind, SOURCE)]
+        yield found(
+            "flux-owned-twice",
+            places[0] if places else seen.setting("git", "path"),
+            f"Git holds the {kind} {SOURCE}, which blackstart installs: that of `flux bootstrap` would be put over it",
+            f"leave its folder out by a kustomization.yaml in {seen.config.git.path} (docs/init.md)",
+        )
+
+
+def _is_fluxs_own(obj: Object) -> bool:
+    name = names_of(obj)
+    ours = (name.name, name.namespace or SOURCE) == (SOURCE, SOURCE)
+    return ours and name.kind in ("GitRepository", "Kustomization") and group_of(obj).endswith(".toolkit.fluxcd.io")
+
+
 def _layer_builds(seen: Evidence, layer: Layer) -> Iterator[Finding]:
     error = seen.built(layer).error
     if not error or not is_ours(layer):
@@ -179,4 +199,4 @@ def _where_used(seen: Evidence, layer: Layer, name: str) -> Place:
     return at(layer)
 
 
-RULES = (builds, order, decryption, health, variables, sources_of_variables)
+RULES = (builds, order, owners, decryption, health, variables, sources_of_variables)
