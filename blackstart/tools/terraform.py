@@ -89,7 +89,12 @@ class Terraform:
         self._env = {**quiet, **(env or {})}
 
     def init(self) -> None:
-        """Install providers and configure the backend."""
+        """Install providers and configure the backend: the one of the configuration, whatever it was before.
+
+        Of another one terraform would ask whether to copy its state, and fail where it is out of reach; without its
+        record it does not know of one. What the new one does not hold is adopted (design, section 6).
+        """
+        (self.folder / ".terraform" / "terraform.tfstate").unlink(missing_ok=True)
         self._run("init", input=False, no_color=IsFlagged)
 
     def apply(self, *, replace: tuple[str, ...] = (), on_resource: Callable[[str], None] | None = None) -> Applied:
@@ -230,6 +235,8 @@ def parse_state(text: str) -> State | None:
     data = json.loads(text)
     if not isinstance(data, dict) or "lineage" not in data or "serial" not in data:
         raise ValueError("not a Terraform state")
+    if not data["lineage"] and not data.get("resources"):  # what `state pull` makes of a backend that has none
+        return None
     return State(int(data["serial"]), str(data["lineage"]), tuple(data.get("resources") or ()))
 
 
