@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from blackstart.gates import Object, Outcome, Ready, Snapshot, Waiting
+from blackstart.gates import Object, Outcome, Ready, Snapshot, Waiting, condition
 from blackstart.gates.flux import reconciled
 from blackstart.report.drills import LIMITS
 from blackstart.tools.kubernetes import Cluster
@@ -121,30 +121,27 @@ def charts(tmp_path: Path) -> Iterator[str]:
         server.server_close()
 
 
-def release(name: str, needs: tuple[str, ...] = (), crds: str = "") -> Object:
+def release(name: str, crds: str = "") -> Object:
     chart = {"chart": name, "version": VERSION, "sourceRef": {"kind": "HelmRepository", "name": SPACE}}
-    spec = {"interval": "1h", "timeout": "1m", "chart": {"spec": chart}, "dependsOn": [{"name": one} for one in needs]}
-    annotations = {"blackstart/runtime-crds": crds} if crds else {}
-    meta = {"name": name, "namespace": SPACE, "annotations": annotations}
+    meta = {"name": name, "namespace": SPACE, "annotations": {"blackstart/runtime-crds": crds} if crds else {}}
+    spec = {"interval": "1h", "timeout": "1m", "chart": {"spec": chart}}
     return {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": meta, "spec": spec}
 
 
-def objects(url: str) -> list[Object]:
-    source = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository"}
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}},
-        {**source, "metadata": {"name": SPACE, "namespace": SPACE}, "spec": {"interval": "1h", "url": url}},
-        release("demanding", crds=f"{url}/{{version}}/crds.yaml"),
-        release("dependant", needs=("demanding",)),
-    ]
+def install(api: Cluster, name: str, crds: str = "") -> None:
+    """Let Flux install a chart, until it is Ready: Helm waits for its pods, claims and load balancers."""
+
+    def is_ready(snapshot: Snapshot) -> Outcome:
+        found = snapshot.get(("HelmRelease", SPACE, name))
+        return reconciled(found) if found else Waiting("not seen yet")
+
+    api.apply(dict(release(name, crds)), path=api.path_for(dict(release(name))))
+    wait_for(api, Wait(name, (Watched("HelmRelease", SPACE),), 120), is_ready)
 
 
-def both_ready(snapshot: Snapshot) -> Outcome:
-    for name in ("demanding", "dependant"):
-        outcome = reconciled(snapshot.get(("HelmRelease", SPACE, name), {"metadata": {}}))
-        if not isinstance(outcome, Ready):
-            return outcome if isinstance(outcome, Waiting) else Waiting(f"{name}: {outcome.reason}")
-    return Ready()
+def registered(snapshot: Snapshot) -> Outcome:
+    found = snapshot.get(("CustomResourceDefinition", "", CRD), {})
+    return Ready() if condition(found, "Established").get("status") == "True" else Waiting("no CRD yet")
 
 
 def gone(snapshot: Snapshot) -> Outcome:
@@ -164,10 +161,14 @@ def take_away(api: Cluster) -> None:
 
 def test_what_simulated_pods_lack_is_simulated_and_said_in_the_run_and_its_report(ready: Desk, charts: str) -> None:
     api = ready.api()
-    for body in objects(charts):
-        api.apply(body, path=api.path_for(body))
+    api.create("Namespace", {"metadata": {"name": SPACE}})
+    source = {"metadata": {"name": SPACE, "namespace": SPACE}, "spec": {"interval": "1h", "url": charts}}
+    source |= {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository"}
+    api.create("HelmRepository", source)
     try:
-        wait_for(api, Wait("both releases", (Watched("HelmRelease", SPACE),), 120), both_ready)
+        install(api, "demanding", crds=f"{charts}/{{version}}/crds.yaml")
+        wait_for(api, Wait("the CRD", (Watched("CustomResourceDefinition"),), 60), registered)
+        install(api, "dependant")
         assert api.get("ConfigMap", "admitted", SPACE) is not None
         volume = api.get("PersistentVolumeClaim", "disk-data-0", SPACE)
         assert volume is not None and volume["status"]["phase"] == "Bound"
