@@ -10,13 +10,14 @@ from pathlib import Path
 
 from bench import hcp
 from bench.lab import Found, Lab
-from bench.measures import drills, evidence, fleet, help_seconds, noop, recover, synth, up
+from bench.measures import drills, evidence, fleet, help_seconds, noop, recover, stock, synth, up
 
 RESULTS = Path(__file__).parent / "results.json"
 MEASURES = {
     "help": help_seconds,
     "synth": synth,
     "up": up,
+    "stock": stock,
     "noop": noop,
     "evidence": evidence,
     "recover": recover,
@@ -70,11 +71,10 @@ def main() -> None:
         for name in names:
             lab.say(name)
             lab.found |= MEASURES[name](lab)
+            write({name: round(value, 2) for name, value in lab.found.items()})
     finally:
         lab.close()
-    measured = {name: round(value, 2) for name, value in lab.found.items()}
-    print(table(measured))  # noqa: T201
-    write(measured)
+    print(table({name: round(value, 2) for name, value in lab.found.items()}))  # noqa: T201
 
 
 def write(measured: Found) -> None:
