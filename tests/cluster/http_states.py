@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200 if held is wanted else 423, json.dumps(held).encode())
 
     def do_UNLOCK(self) -> None:
-        wanted = json.loads(self._body() or b"{}")
+        wanted = json.loads(self._body() or b"{}") or {}
         held = self.shelf.locks.get(self._path)
         if held and wanted.get("ID") not in (held["ID"], None):
             return self._answer(409, json.dumps(held).encode())
