@@ -102,7 +102,7 @@ def statuses(options: Options, command: Sequence[str], selection: Selection, max
     if options.output == "json":
         look(options, command, selection, max_parallel)
     clusters = selection.names(options.root)
-    audience, close = _audience(options, command[0], clusters)
+    audience, close = _audience(options, command[0], clusters, stays=False)
     try:
         found = Fleet(options.root, command, Rollout(max_parallel), audience).work(clusters)
     finally:
@@ -163,13 +163,15 @@ def _words(one: Outcome, good: str) -> str:
     return f"{code}{clean(one.message)}"
 
 
-def _audience(options: Options, command: str, clusters: Sequence[str]) -> tuple[Audience, Callable[[], None]]:
+def _audience(
+    options: Options, command: str, clusters: Sequence[str], *, stays: bool = True
+) -> tuple[Audience, Callable[[], None]]:
     if options.output == "json":
         return _Json(), lambda: None
     if sys.stderr.isatty():
         from blackstart.report.fleet import FleetTable
 
-        drawn = FleetTable(command, clusters)
+        drawn = FleetTable(command, clusters, stays=stays)
         return _Drawn(drawn, GOOD[command]), drawn.close
     return _Plain(), lambda: None
 

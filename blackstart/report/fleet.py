@@ -26,7 +26,7 @@ class Row:
 
 
 class FleetTable:
-    """Draws until it is closed; the last table stays. `clock` gives seconds; without `refresh` nothing is drawn."""
+    """Draws until it is closed; the last table `stays`. `clock` gives seconds; without `refresh` nothing is drawn."""
 
     def __init__(
         self,
@@ -36,13 +36,20 @@ class FleetTable:
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
         refresh: bool = True,
+        stays: bool = True,
     ) -> None:
         self.console = console or Console(stderr=True, highlight=False)
         self._title = title
         self._rows = {name: Row() for name in clusters}
         self._clock = clock
         self._over = False
-        self._live = Live(console=self.console, get_renderable=self.screen, refresh_per_second=8, redirect_stdout=False)
+        self._live = Live(
+            console=self.console,
+            get_renderable=self.screen,
+            refresh_per_second=8,
+            redirect_stdout=False,
+            transient=not stays,
+        )
         if refresh:
             self._live.start()
 
