@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -98,15 +99,16 @@ def settings(ws: Workspace, config: ClusterConfig) -> Cloud:
 
 def _variables(part: str, config: ClusterConfig, given: Given) -> tuple[Variable, ...]:
     """`part` is the stack's; one that holds the whole cluster needs all."""
-    where = given.access.get("KUBE_HOST", "the cluster's API")
+    host, ca = (given.access.get(name, "") for name in ("KUBE_HOST", "KUBE_CLUSTER_CA_CERT_DATA"))
+    opens = f"{OURS}: how {host} is reached, whose CA is {hashlib.sha256(ca.encode()).hexdigest()[:12]}"
     found = [
-        Variable(name, given.access[name], "env", name == "KUBE_TOKEN", f"{OURS}: how {where} is reached")
+        Variable(name, given.access[name], "env", name == "KUBE_TOKEN", opens)
         for name in ACCESS
         if given.access.get(name)
     ]
     if part != "flux":
-        opens = f"{OURS}: the key of {' '.join(given.recipients)}"
-        found.append(Variable("age_key", given.key, "terraform", True, opens))
+        words = f"{OURS}: the key of {' '.join(given.recipients)}"
+        found.append(Variable("age_key", given.key, "terraform", True, words))
     if part != "sops-age" and given.git_credentials:
         words = f"{OURS}: {config.git.auth.kind} for {config.git.url}"
         found.append(Variable("git_credentials", given.git_credentials, "terraform", True, words))

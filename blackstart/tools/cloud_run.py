@@ -159,6 +159,8 @@ class _Log:
 def _hint(status: str, tail: str) -> str:
     if "blackstart recover" in tail or "already exists" in tail:
         return "an earlier run was interrupted here, or this is another cluster: blackstart recover"
+    if "Unauthorized" in tail:
+        return "the cluster does not take the workspace's KUBE_TOKEN: blackstart cloud setup --renew-secrets"
     if status == "errored":
         return "read the run's log, mend the cause, then: blackstart up"
     return "somebody or a policy ended the run; when that is settled: blackstart up"

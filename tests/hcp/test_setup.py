@@ -124,7 +124,7 @@ def test_what_was_changed_by_hand_is_put_right(
         "~ workspace one-flux: execution-mode local → remote",
         "+ run trigger one-sops-age → one-flux",
     ]
-    monkeypatch.setenv("KUBE_HOST", "https://another.example.test")
+    monkeypatch.setenv("KUBE_CLUSTER_CA_CERT_DATA", "ANOTHER")
     code, shown, _ = call("--cluster", "one", "cloud", "setup")
     assert "~ one-flux: sensitive variable KUBE_TOKEN" in shown, "the token of another cluster is another one"
     code, shown, _ = call("--cluster", "one", "cloud", "setup", "--renew-secrets")
