@@ -150,7 +150,9 @@ def _may_live(taken: Mapping[str, Any]) -> bool:
     if taken.get("where") != _where():
         return True
     try:
-        return abs(psutil.Process(int(taken["pid"])).create_time() - float(taken["started"])) < SAME_START
+        process = psutil.Process(int(taken["pid"]))
+        same = abs(process.create_time() - float(taken["started"])) < SAME_START
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from blackstart import toolchain
@@ -185,10 +186,10 @@ def test_a_look_at_a_free_lock_leaves_it_free(tmp_path: Path, stack: Path, backe
 
 
 def _gone(pid: int) -> None:
-    """Until a process that is not our child has ended."""
-    import psutil
-
+    """Until a process that is not our child has ended; where nobody reaps orphans it stays as a zombie."""
     try:
-        psutil.Process(pid).wait(10)
+        process = psutil.Process(pid)
+        psutil.wait_procs([process], timeout=10)
+        assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return
