@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 
 from blackstart.config import Workspace, load
 from blackstart.config.load import merge
+from blackstart.embedded import lifecycle, processes
+from blackstart.embedded.place import Place
 from blackstart.embedded.ports import is_free
 from blackstart.errors import ToolFailed
 from blackstart.tools.git import Commit, Git
@@ -34,6 +36,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 PORTS = range(30_000, 32_768)
 """Between those that a cluster's name gives (config/ports.py) and those of outgoing connections (ip(7))."""
+ENDS = {"stop": lifecycle.stop, "delete": lifecycle.delete}
 KEYS = ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD")
 _claims: list[socket.socket] = []
 
@@ -84,6 +87,9 @@ class Bed:
 
     def embedded(self, action: str) -> None:
         """create, start, stop or delete the cluster beside blackstart's back."""
+        if action in ENDS:
+            ENDS[action](self.ws)
+            return
         argv = [sys.executable, "-m", "blackstart.embedded", action, "--cluster", self.cluster]
         done = self._run(argv, {})
         if done.code != 0:
@@ -123,7 +129,7 @@ class Bed:
 
     def restore(self, *, start: bool = True) -> None:
         """The clone and its cluster as they were on the picture; with `start` the cluster runs."""
-        self.embedded("stop")
+        processes.end(Place(self.ws), keep_data=False)
         shutil.rmtree(self.repository)
         copy(self.picture, self.repository)
         if start:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blackstart.drill.bed import Bed, last_words
-from blackstart.drill.proof import problems
+from blackstart.drill.proof import Before, problems
 from blackstart.drill.scenario import Damage, Scenario
 from blackstart.errors import BlackstartError
 from blackstart.report.drills import DrillResult
 from blackstart.tools.process import Completed
 
+REFUSED = (7, 8, 9)
 KEPT = {"kept": True, "gone": False, "either": None}
 
 
@@ -45,10 +46,12 @@ class Drill:
         try:
             self._begin(scenario)
             damage = scenario.fault(self.bed, seed)
+            before = Before.of(self.bed)
             broken = time.monotonic()
             done = self.bed.blackstart(*scenario.command, env=damage.env, largest_file=damage.largest_file)
             seconds = time.monotonic() - broken
-            wrong = self._judge(scenario, damage, done)
+            wrong = before.changes(Before.of(self.bed), refused=done.code in REFUSED)
+            wrong += self._judge(scenario, damage, done)
         except BlackstartError as error:
             return DrillResult(label, False, time.monotonic() - began, None, error.message, str(self.bed.log))
         total = time.monotonic() - began

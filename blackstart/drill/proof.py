@@ -19,9 +19,12 @@ from blackstart.gates import Outcome, Snapshot, all_of
 from blackstart.gates.flux import layer, source
 from blackstart.layers import Built, wiring
 from blackstart.status import layers_in
+from blackstart.steps.identity import Mark, recorded_mark
 from blackstart.tools.age import FoundKey, find_key
 from blackstart.tools.git import Git
+from blackstart.tools.process import Command, run
 from blackstart.tools.sops import SopsFile, secrets_at
+from blackstart.tools.terraform import parse_state
 from blackstart.waiting import Wait, Watched, wait_for
 
 LOOKS = 3
@@ -38,12 +41,50 @@ def problems(bed: Bed, *, marker: bool | None) -> list[str]:
         wrong.append(f"status says not ready: {found.get('error', '')}")
     if found.get("commit") != head:
         wrong.append(f"Flux is at {found.get('commit', '')[:7]}, the clone at {head[:7]}")
-    wrong += different_secrets(bed)
+    wrong += [*different_secrets(bed), *_left(bed, gone=marker is False)]
     if marker is not None and bed.marked() != marker:
         wrong.append("the marker is gone" if marker else "the marker is still there")
     if marker and not bed.pods <= bed.workloads():
         wrong.append("pods that ran before are gone: workloads were restarted")
     return wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was there before a recovery: Git's references and changes, which none may write; the states, which one
+    that refuses may not write either."""
+
+    git: str
+    states: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, bed: Bed) -> Before:
+        """As it is now."""
+        words = (("for-each-ref",), ("status", "--porcelain"))
+        git = "".join(run(Command(["git", *each], cwd=bed.repository)).stdout for each in words)
+        return cls(git, {path.name: path.read_text() for path in bed.ws.states.glob("*.tfstate")})
+
+    def changes(self, now: Before, *, refused: bool) -> list[str]:
+        """What was written that should not have been."""
+        wrong = ["recovery wrote to Git"] if now.git != self.git else []
+        return [*wrong, "a state was changed"] if refused and now.states != self.states else wrong
+
+
+def _left(bed: Bed, *, gone: bool) -> list[str]:
+    """What is still there of a broken cluster that is `gone`; a record of another identity, whatever happened."""
+    identity = bed.api().identity()
+    live = (identity.uid, identity.ca_sha256)
+    marks = {path.name: _recorded(path) for path in bed.ws.states.glob("*.tfstate")}
+    wrong = [f"{name} records another cluster" for name, mark in marks.items() if mark not in (None, live)]
+    return [*wrong, "pods of the lost cluster are there"] if gone and bed.pods & bed.workloads() else wrong
+
+
+def _recorded(path: Path) -> Mark | None:
+    try:
+        state = parse_state(path.read_text())
+    except ValueError:  # not whole: status says so
+        return None
+    return recorded_mark(state) if state else None
 
 
 def _status(bed: Bed, head: str) -> dict[str, Any]:

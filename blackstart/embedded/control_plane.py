@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -21,6 +23,8 @@ from blackstart.errors import ConfigError
 from blackstart.tools.process import Command, Completed, run
 
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+GIVES_UP = (8.0, 12.0)
+"""Seconds since kube-controller-manager started: between them it may be about to end."""
 OPTIONS = {
     "etcd": "etcdBinary",
     "kube-apiserver": "kubeApiserverBinary",
@@ -78,7 +82,15 @@ def create(place: Place) -> None:
 
 
 def revive(place: Place) -> None:
-    """Start those programs again that have ended: kwokctl starts each once and looks no further."""
+    """Start those programs again that have ended: kwokctl starts each once and looks no further.
+
+    kube-controller-manager ends when the API is not healthy 10 s after its own start (WaitForAPIServer in
+    cmd/kube-controller-manager/app): one that stands at that moment is watched past it.
+    """
+    manager = processes.named(place, "kube-controller-manager")
+    age = time.time() - manager.create_time() if manager else 0.0
+    if manager and GIVES_UP[0] < age < GIVES_UP[1]:
+        psutil.wait_procs([manager], timeout=GIVES_UP[1] - age)
     if set(COMPONENTS) - processes.names(place).keys():
         _forget_stale_pids(place)
         _kwokctl(place, "start", "cluster")

@@ -16,7 +16,7 @@ from blackstart.embedded import control_plane, processes, supervision
 from blackstart.embedded.place import Place
 from blackstart.embedded.ports import is_free
 from blackstart.errors import ConfigError, GateTimeout
-from blackstart.providers.readiness import answers, nodes_ready
+from blackstart.providers.readiness import answers, healthy, nodes_ready
 from blackstart.tools.git import Git
 from blackstart.tools.kubernetes import Cluster
 
@@ -51,8 +51,10 @@ def create(ws: Workspace, config: ClusterConfig) -> None:
     write_private(place.kubeconfig, kubeconfig)
     write_private(ws.kubeconfig, kubeconfig)
     supervision.start(place)
-    _answers(place, config.timeouts.cluster)
-    control_plane.join_nodes(place, _nodes(config))
+    cluster = _answers(place, config.timeouts.cluster)
+    _whole(place, cluster, config.timeouts.cluster)
+    if len(cluster.list_all("Node")) != _nodes(config):
+        control_plane.join_nodes(place, _nodes(config))
 
 
 def wait(ws: Workspace, config: ClusterConfig) -> None:
@@ -110,6 +112,15 @@ def _answers(place: Place, seconds: float) -> Cluster:
         except GateTimeout:
             control_plane.revive(place)
     return answers(place.kubeconfig, left, hint=_logs(place))
+
+
+def _whole(place: Place, cluster: Cluster, seconds: float) -> None:
+    """Until the API is healthy and nothing has given up on it: it answers from its data long before that.
+
+    Raises GateTimeout after `seconds`.
+    """
+    healthy(cluster, seconds, hint=_logs(place))
+    control_plane.revive(place)
 
 
 def _publish_head(ws: Workspace, config: ClusterConfig) -> None:

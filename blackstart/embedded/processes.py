@@ -24,6 +24,11 @@ def names(place: Place) -> dict[str, int]:
     return {_name(process): process.pid for process in running(place)}
 
 
+def named(place: Place, name: str) -> psutil.Process | None:
+    """The program with this executable, if it runs."""
+    return next((process for process in running(place) if _name(process) == name), None)
+
+
 def supervisor(place: Place) -> psutil.Process | None:
     """The supervisor, if it runs."""
     return next((process for process in running(place) if str(place.supervisor) in _arguments(process)), None)

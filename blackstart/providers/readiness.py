@@ -31,6 +31,20 @@ def answers(kubeconfig: Path, seconds: float, *, hint: str) -> Cluster:
     raise GateTimeout(f"the API at {cluster.endpoint} does not answer after {seconds} s", hint=hint)
 
 
+def healthy(cluster: Cluster, seconds: float, *, hint: str) -> None:
+    """Until the API has come up whole: it answers before that. Raises GateTimeout after `seconds`."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        try:
+            if cluster.healthy():
+                return
+        except ApiUnreachable:
+            pass
+        pause.wait(RETRY)
+    raise GateTimeout(f"the API at {cluster.endpoint} is not healthy after {seconds} s", hint=hint)
+
+
 def nodes_ready(cluster: Cluster, seconds: float, *, enough: Callable[[int, int], bool], hint: str) -> None:
     """Until `enough(ready, known)` of the nodes are Ready. Raises GateTimeout after `seconds`."""
     deadline = time.monotonic() + seconds

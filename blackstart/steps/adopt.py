@@ -17,8 +17,9 @@ from blackstart.tools.terraform import Terraform
 from blackstart.waiting import Wait, Watched, wait_for
 
 NAMESPACES = ("kubernetes_namespace", "kubernetes_namespace_v1")
-ENDING = 60.0
+ENDING, HELD = 60.0, 20.0
 """Seconds: the controller that says what holds a namespace may have been started just now."""
+SILENT = "no reason given"
 OURS = ("app.kubernetes.io/managed-by", "blackstart")
 
 
@@ -81,10 +82,14 @@ def _make_room(run: Run, cluster: Cluster, resource: Resource) -> None:
 
 
 def require_not_terminating(cluster: Cluster, name: str) -> None:
-    """A namespace that is being deleted gets ENDING seconds to end.
+    """A namespace that is being deleted gets ENDING seconds to say what holds it, and then HELD to end.
 
     Raises GateBroken when it does not, naming what holds it; finalizers are never stripped.
     """
+
+    def says(snapshot: Snapshot) -> Outcome:
+        outcome = ended(snapshot)
+        return outcome if isinstance(outcome, Waiting) and outcome.reason == SILENT else Ready()
 
     def ended(snapshot: Snapshot) -> Outcome:
         namespace = snapshot.get(("Namespace", "", name))
@@ -92,10 +97,11 @@ def require_not_terminating(cluster: Cluster, name: str) -> None:
             return Ready()
         conditions = namespace.get("status", {}).get("conditions", ())
         held = [found["message"] for found in conditions if found["status"] == "True" and found.get("message")]
-        return Waiting("; ".join(held) or "no reason given")
+        return Waiting("; ".join(held) or SILENT)
 
     try:
-        wait_for(cluster, Wait(f"namespace {name}", (Watched("Namespace"),), ENDING), ended)
+        for gate, seconds in ((says, ENDING), (ended, HELD)):
+            wait_for(cluster, Wait(f"namespace {name}", (Watched("Namespace"),), seconds), gate)
     except GateTimeout as error:
         raise GateBroken(
             f"namespace {name} is being deleted and does not end: {error.message}",

@@ -199,6 +199,11 @@ class Cluster:
         """The server's version, such as v1.36.3."""
         return str((self._json("GET", "version") or {}).get("gitVersion", ""))
 
+    def healthy(self) -> bool:
+        """Whether the server has come up whole: it answers before that."""
+        with _translated(self.endpoint):
+            return bool(self._http.get("healthz").status_code == 200)
+
     def server_date(self) -> str:
         """The HTTP date of an answer, for the clock's skew."""
         with _translated(self.endpoint):

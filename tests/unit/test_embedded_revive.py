@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def test_only_programs_that_are_missing_make_kwokctl_start_them(
     started: list[tuple[str, ...]] = []
     monkeypatch.setattr(control_plane, "_kwokctl", lambda place, *words: started.append(words))
     place = Place(Workspace(tmp_path, "local"))
+    monkeypatch.setattr("blackstart.embedded.processes.named", lambda place, name: None)
     whole = dict.fromkeys(control_plane.COMPONENTS, 1)
     monkeypatch.setattr("blackstart.embedded.processes.names", lambda place: whole)
     control_plane.revive(place)
@@ -41,3 +43,26 @@ def test_only_programs_that_are_missing_make_kwokctl_start_them(
     del whole["kube-controller-manager"]
     control_plane.revive(place)
     assert started == [("start", "cluster")]
+
+
+class Manager:
+    """A kube-controller-manager that started so many seconds ago."""
+
+    def __init__(self, age: float) -> None:
+        self.started = time.time() - age
+
+    def create_time(self) -> float:
+        return self.started
+
+
+@pytest.mark.parametrize(("age", "watched"), [(3.0, False), (9.5, True), (60.0, False)])
+def test_a_manager_that_may_be_giving_up_just_now_is_watched_past_that_moment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, age: float, watched: bool
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("blackstart.embedded.processes.named", lambda place, name: Manager(age))
+    monkeypatch.setattr("blackstart.embedded.processes.names", lambda place: dict.fromkeys(control_plane.COMPONENTS, 1))
+    monkeypatch.setattr("psutil.wait_procs", lambda procs, timeout: waited.append(timeout))
+    control_plane.revive(Place(Workspace(tmp_path, "local")))
+    assert bool(waited) is watched
+    assert all(0 < seconds <= control_plane.GIVES_UP[1] for seconds in waited)
