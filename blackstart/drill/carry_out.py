@@ -84,7 +84,9 @@ def _proven(scenario: Scenario) -> str:
         return marker
     if scenario.exit_code == 6:
         return f"reported (exit 6), {marker}"
-    return f"refused (exit {scenario.exit_code}), nothing changed"
+    if scenario.exit_code in REFUSED:
+        return f"refused (exit {scenario.exit_code}), nothing changed"
+    return f"failed (exit {scenario.exit_code}), then recovered, {marker}"
 
 
 def log_path(folder: Path) -> Path:
