@@ -18,14 +18,6 @@ from blackstart.embedded.git_server import Handler
 from tests.desk import Desk, free_port
 
 TOKEN = "a-token-of-this-test-only"
-INGRESS = """apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {name: git, namespace: monitoring}
-spec:
-  rules:
-    - host: localhost
-      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: git, port: {number: 80}}}}]}
-"""
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
 
@@ -76,28 +68,13 @@ def sshd(folder: Path) -> Iterator[int]:
         server.wait(10)
 
 
-def point_at(desk: Desk, url: str, auth: str, more: str = "") -> str:
+def point_at(desk: Desk, url: str, auth: str) -> str:
     """Make the desk's cluster read from a remote; returns the commit."""
     path = desk.root / "clusters" / "local.yaml"
     lines = path.read_text().splitlines()
-    git = f"git: {{url: '{url}', branch: main, path: gitops/flux/clusters/local, auth: {auth}{more}}}"
+    git = f"git: {{url: '{url}', branch: main, path: gitops/flux/clusters/local, auth: {auth}}}"
     path.write_text("\n".join(git if line.startswith("git:") else line for line in lines) + "\n")
     return desk.commit("another remote")
-
-
-def served_by_the_lost_cluster(desk: Desk, mirror: str, auth: str, bare: Path) -> None:
-    """A layer gives out the host of a remote that does not answer: the cluster is read from the mirror (issue 4)."""
-    gone = f"http://localhost:{free_port()}/platform/cluster.git"
-    (desk.root / "gitops/flux/apps/monitoring/git.yaml").write_text(INGRESS)
-    desk.edit("gitops/flux/apps/monitoring/kustomization.yaml", "resources:", "resources:\n  - git.yaml")
-    commit = point_at(desk, gone, "{kind: none}", f", fallback_url: '{mirror}', fallback_auth: {auth}")
-    desk.git("push", "--quiet", str(bare), "HEAD:main")
-    done = desk.good("recover", "--yes")
-    assert f"{gone} is served by layer apps of this very cluster: Flux reads from {mirror} for now" in done.stderr
-    assert done.stderr.splitlines()[-1] == f"when {gone} serves again, switch back: blackstart --cluster local up"
-    source = desk.api().get("GitRepository", "flux-system", "flux-system") or {}
-    assert source["spec"]["url"] == mirror
-    assert source["status"]["artifact"]["revision"].endswith(commit)
 
 
 @pytest.mark.skipif(not Path(SSHD).exists(), reason="no sshd on this machine: apt-get install openssh-server")
@@ -124,6 +101,5 @@ def test_a_token_then_a_key_are_injected_like_the_age_key(desk: Desk, tmp_path_f
         assert desk.good("-o", "json", "status").json()["commit"] == commit
         source = desk.api().get("GitRepository", "flux-system", "flux-system") or {}
         assert source["spec"]["url"].startswith("ssh://")
-        served_by_the_lost_cluster(desk, source["spec"]["url"], auth, bare)
     held = [path for path in desk.ws.runs.rglob("*") if path.is_file() and TOKEN in path.read_text(errors="replace")]
     assert held == []
