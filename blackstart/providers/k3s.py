@@ -6,7 +6,7 @@ import argparse
 import io
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,12 +128,9 @@ class K3sProvider:
 
     def _states(self) -> tuple[list[Answer], list[Answer]]:
         """Of servers and agents, all asked at once."""
-        ask: Callable[[Sequence[Host], str, str], list[Answer]] = lambda hosts, place, unit: self._ask(  # noqa: E731
-            hosts, STATE.replace("PLACE", place).replace("UNIT", unit)
-        )
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            agents = pool.submit(ask, self._shape.agents, "agent", "k3s-agent")
-            return ask(self._shape.servers, "server/db", "k3s"), agents.result()
+        servers = [(host, state_of("server/db", "k3s")) for host in self._shape.servers]
+        found = self._answers([*servers, *((host, state_of("agent", "k3s-agent")) for host in self._shape.agents)])
+        return found[: len(servers)], found[len(servers) :]
 
     def _first(self, script: str, what: str) -> str:
         found = self._ask(self._shape.servers, script)
@@ -144,10 +141,12 @@ class K3sProvider:
         return told
 
     def _ask(self, hosts: Sequence[Host], script: str) -> list[Answer]:
+        return self._answers([(host, script) for host in hosts])
+
+    def _answers(self, questions: Sequence[tuple[Host, str]]) -> list[Answer]:
         """All hosts at once; each has `ssh.timeout` seconds to let us in."""
-        ask: Callable[[Host], Answer] = lambda host: self._ask_one(host, script)  # noqa: E731
-        with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
-            return list(pool.map(ask, hosts))
+        with ThreadPoolExecutor(max_workers=max(1, len(questions))) as pool:
+            return list(pool.map(self._ask_one, *zip(*questions, strict=True)) if questions else ())
 
     def _ask_one(self, host: Host, script: str) -> Answer:
         seconds = self._shape.ssh.timeout + GRACE
@@ -173,6 +172,11 @@ class K3sProvider:
 
     def _path(self, name: str) -> Path:
         return self.ws.root / Path(name).expanduser()
+
+
+def state_of(place: str, unit: str) -> str:
+    """The script that tells what a host is: `place` is its folder in k3s's data, `unit` its service."""
+    return STATE.replace("PLACE", place).replace("UNIT", unit)
 
 
 def _said(one: Answer) -> str:

@@ -86,6 +86,9 @@ class ForgetInCluster:
         note.text = f"{count} resources forgotten"
 
 
+MOST = "etcd needs most of its servers: bring one back, or give them all up (docs/k3s.md, Lost hosts)"
+
+
 @dataclass(frozen=True, slots=True)
 class StartCluster:
     """Start a cluster that is stopped, until its nodes are Ready."""
@@ -98,7 +101,7 @@ class StartCluster:
         run.provider.start()
         run.fetch_kubeconfig()
         if not self.nodes:
-            answers(run.ws.kubeconfig, run.config.timeouts.cluster, hint="blackstart status")
+            answers(run.ws.kubeconfig, run.config.timeouts.cluster, hint=MOST)
             note.text = "the API answers"
             return
         cluster = Cluster(run.ws.kubeconfig, timeout=run.config.timeouts.api)
