@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from blackstart.config.workspace import write_private
 from blackstart.errors import BlackstartError, Unsafe
 from blackstart.gates.nodes import nodes
 from blackstart.progress import StepNote
@@ -56,8 +57,7 @@ class RestoreStates:
                 state.unlink()
                 run.progress.warning(f"{stack}: its state was cut off and no backup fits: what exists is adopted")
             else:
-                text = backup.read_text()
-                state.write_text(text)
+                write_private(state, backup.read_text())
                 run.progress.warning(f"{stack}: its state was cut off; the backup {backup.name} takes its place")
         note.text = f"{len(self.stacks)} states mended"
 

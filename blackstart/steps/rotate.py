@@ -168,7 +168,10 @@ class OldKeyOut:
         if rotation.old in live_key(run.cluster()).recipients:
             raise GateBroken("Secret sops-age still holds the old key", hint="blackstart keys verify")
         kept = rotating.retire(key_file(run.ws), both, rotation)
-        run.notes.append(f"the old key is kept in keys/{kept.name}: delete it when no old commit is needed")
+        run.notes += [
+            f"the old key is kept in keys/{kept.name}: delete it when no old commit is needed",
+            f"backups of the key hold the old one alone: blackstart --cluster {run.ws.cluster} keys backup --out FILE",
+        ]
 
 
 def under_way(run: Run) -> Rotation:
