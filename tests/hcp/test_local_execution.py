@@ -38,6 +38,7 @@ def test_states_are_kept_there(peer: Peer, terraform: Terraform, tmp_path: Path)
     terraform.adopt("terraform_data.second", "an-id")
     again = terraform.pull()
     assert again is not None and again.lineage == kept.lineage and again.serial > kept.serial
+    assert terraform.destroy().removed == 2 and not peer.store.named("one").locked_by
 
 
 def test_a_state_that_cannot_be_kept_is_left_here_and_pushed_later(

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from blackstart.errors import GateTimeout, Interrupted, Locked, ToolFailed
+from blackstart.tools.age import generate
 from blackstart.tools.cloud_run import Following
 from blackstart.tools.remote_terraform import Elsewhere, RemoteTerraform, slug
 from blackstart.tools.terraform_cloud import TerraformCloud
 from tests.hcp.peer import TOKEN, Peer
+from tests.secrecy.searching import Secret, in_files
 
 STACK = {
     "terraform": {"cloud": {"organization": "acme", "workspaces": {"name": "one"}}},
@@ -24,6 +26,9 @@ STACK = {
     },
     "resource": {"terraform_data": {"first": {"input": "${var.suspended}"}, "second": {"input": "b"}}},
 }
+
+
+KEY = generate().identities.strip()
 
 
 @pytest.fixture
@@ -37,7 +42,7 @@ def remote(peer: Peer, tmp_path: Path, told: list[str]) -> Callable[..., RemoteT
     """Makes a stack with its workspace in remote execution."""
     cloud = TerraformCloud(peer.hostname, TOKEN, pause=lambda seconds: None if peer.script else _real(seconds))
     made = cloud.create("organizations/acme/workspaces", "workspaces", {"name": "one", "execution-mode": "remote"})
-    key = {"key": "age_key", "value": "secret", "category": "terraform", "sensitive": True}
+    key = {"key": "age_key", "value": KEY, "category": "terraform", "sensitive": True}
     cloud.create(f"workspaces/{made.id}/vars", "vars", key)
     (tmp_path / "cdk.tf.json").write_text(json.dumps(STACK))
 
@@ -119,7 +124,7 @@ def test_a_real_run_in_a_clean_place(peer: Peer, remote: Callable[..., RemoteTer
     assert terraform.apply(on_resource=begun.append).added == 2
     assert sorted(begun) == ["terraform_data.first", "terraform_data.second"]
     state = terraform.pull()
-    assert state is not None and "apps" in json.dumps(state.resources) and "secret" not in terraform.pull_text()
+    assert state is not None and "apps" in json.dumps(state.resources) and KEY not in terraform.pull_text()
     assert terraform.apply().nothing
 
     terraform.forget(["terraform_data.second"])
@@ -136,8 +141,13 @@ def test_a_real_run_in_a_clean_place(peer: Peer, remote: Callable[..., RemoteTer
     assert terraform.apply(replace=("terraform_data.first",)).added == 1
     assert terraform.destroy().removed == 2
     sent = json.dumps(peer.asked("POST", "/runs$"))
-    assert "suspended" in sent and "secret" not in sent
+    assert "suspended" in sent and KEY not in sent
     assert "terraform_data.first: Creating..." in (tmp_path / "logs" / "one.log").read_text()
+
+    assert peer.folder
+    secrets = [Secret(KEY), Secret(TOKEN)]
+    assert in_files(secrets, [tmp_path, peer.folder], lambda path: path.parent.name == "sensitive") == []
+    assert in_files(secrets, [peer.folder], lambda path: False), "the search finds what is there"
 
 
 def test_what_needs_the_laptop_fails_there(peer: Peer, remote: Callable[..., RemoteTerraform], tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class Worker:
         flags = [f"-replace={one if REGISTRY else stand_in.older(one)}" for one in replaced]
         flags += ["-destroy"] if run.options.get("is-destroy") else []
         self._call(run, folder, "plan", "plan", "-input=false", "-no-color", "-out=plan", *flags)
-        run.plan = json.loads(_shown(self._call(run, folder, "", "show", "-json", "plan")))
+        run.plan = _redacted(json.loads(_shown(self._call(run, folder, "", "show", "-json", "plan"))))
         self._count(run)
         if not run.counts or run.options.get("plan-only"):
             run.status = "planned_and_finished"
@@ -167,6 +167,15 @@ class Worker:
             identifier, md5 = self._store.new("sv"), hashlib.md5(raw).hexdigest()
             kept = {"id": identifier, "serial": data["serial"], "lineage": data["lineage"], "md5": md5, "raw": raw}
             workspace.states.append(kept)
+
+
+def _redacted(plan: dict[str, Any]) -> dict[str, Any]:
+    """What changes, and no value: those of variables stand in a plan too."""
+    changes = [
+        {"address": one["address"], "change": {name: one["change"].get(name) for name in ("actions", "importing")}}
+        for one in plan.get("resource_changes") or ()
+    ]
+    return {"resource_changes": changes}
 
 
 def _shown(text: bytes) -> bytes:
