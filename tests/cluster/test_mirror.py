@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import threading
 from collections.abc import Iterator, Mapping
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from blackstart import toolchain
 from blackstart.tools.kubernetes import Cluster
+from tests.cluster.chart_repository import helm, served
 from tests.desk import Desk
 from tests.layers.test_build import ROOT, cluster_layers, configured, fetched, of_kind
 
@@ -24,18 +19,6 @@ REPOSITORIES = "apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/helmrepo
 RELEASES = "apis/helm.toolkit.fluxcd.io/v2/namespaces/default/helmreleases"
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Not into the test's output."""
-
-
-def helm(home: Path, *words: str) -> None:
-    env = {"PATH": os.environ["PATH"], **{f"HELM_{kind}_HOME": str(home) for kind in ("CACHE", "CONFIG", "DATA")}}
-    subprocess.run([str(toolchain.path("helm")), *words], env=env, check=True, capture_output=True, timeout=60)
-
-
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[str]:
     """The URL of a mirror on loopback that holds the stand-in of cert-manager at the version that is pinned."""
@@ -43,15 +26,8 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     version = of_kind(layers, "HelmRelease")["cert-manager"]["spec"]["chart"]["spec"]["version"]
     folder = tmp_path / "mirror"
     helm(tmp_path, "package", str(ROOT / "gitops/charts/cert-manager"), "--version", version, "-d", str(folder))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    url = f"http://127.0.0.1:{server.server_port}"
-    helm(tmp_path, "repo", "index", str(folder), "--url", url)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with served(folder, tmp_path) as url:
         yield url
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_a_release_comes_from_the_mirror(ready: Desk, mirror: str, tmp_path: Path) -> None:

@@ -7,10 +7,7 @@ of that works (issue 6).
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from blackstart.gates.flux import reconciled
 from blackstart.report.drills import LIMITS
 from blackstart.tools.kubernetes import Cluster
 from blackstart.waiting import Wait, Watched, wait_for
-from tests.cluster.test_mirror import Quiet, helm
+from tests.cluster.chart_repository import helm, served
 from tests.desk import Desk
 
 pytestmark = pytest.mark.cluster
@@ -110,15 +107,8 @@ def charts(tmp_path: Path) -> Iterator[str]:
         helm(tmp_path, "package", str(chart.parent), "-d", str(folder))
     (folder / VERSION).mkdir()
     (folder / VERSION / "crds.yaml").write_text(OPERATORS_CRD)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    url = f"http://127.0.0.1:{server.server_port}"
-    helm(tmp_path, "repo", "index", str(folder), "--url", url)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with served(folder, tmp_path) as url:
         yield url
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def release(name: str, crds: str = "") -> Object:
