@@ -9,30 +9,13 @@ import pytest
 from pyrage import x25519
 
 from blackstart.report.drills import LIMITS
+from tests.bootstrap import sync
 from tests.check.repository import DECRYPTION, DEPENDS, LAYER, SECRET, SOPS, Repository, recipient_of
 from tests.desk import PROJECT, Desk, free_port
 
 pytestmark = pytest.mark.cluster
 SPACE = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: app\n"
-SYNC = """\
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: GitRepository
-metadata: {name: flux-system, namespace: flux-system}
-spec:
-  interval: 1m0s
-  ref: {branch: main}
-  secretRef: {name: flux-system}
-  url: ssh://git@127.0.0.1:1/ops/fleet
----
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata: {name: flux-system, namespace: flux-system}
-spec:
-  interval: 10m0s
-  path: ./clusters/staging
-  prune: true
-  sourceRef: {kind: GitRepository, name: flux-system}
-"""
+SYNC = sync("ssh://git@127.0.0.1:1/ops/fleet", "main")
 CHART = {
     "charts/podinfo/Chart.yaml": "apiVersion: v2\nname: podinfo\nversion: 0.1.0\n",
     "charts/podinfo/templates/map.yaml": (

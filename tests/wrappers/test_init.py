@@ -17,6 +17,7 @@ from blackstart.config import load
 from blackstart.errors import BlackstartError, ConfigError, Unsafe
 from blackstart.init import find, scaffold
 from blackstart.tools import age
+from tests.bootstrap import sync
 
 PROJECT = Path(__file__).parents[2]
 WHO = ("-c", "user.name=n", "-c", "user.email=n@example.com", "-c", "commit.gpgsign=false")
@@ -34,25 +35,7 @@ spec:
   prune: true
   wait: true
 """
-SYNC = """\
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: GitRepository
-metadata: {name: flux-system, namespace: flux-system}
-spec:
-  interval: 1m0s
-  ref: {branch: trunk}
-  secretRef: {name: flux-system}
-  url: ssh://git@git.example.test/ops/fleet
----
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata: {name: flux-system, namespace: flux-system}
-spec:
-  interval: 10m0s
-  path: ./clusters/staging
-  prune: true
-  sourceRef: {kind: GitRepository, name: flux-system}
-"""
+SYNC = sync("ssh://git@git.example.test/ops/fleet", "trunk")
 SOPS = f"creation_rules:\n  - path_regex: .*\\.sops\\.yaml$\n    age: {RECIPIENT}\n"
 
 
